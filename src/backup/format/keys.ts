@@ -1,0 +1,51 @@
+/** Keys of WAL-G's storage version 005, relative to the store's prefix. */
+
+export const BACKUPS = 'basebackups_005/';
+export const WAL = 'wal_005/';
+
+const SENTINEL_SUFFIX = '_backup_stop_sentinel.json';
+
+/** The object whose presence makes the backup exist. */
+export function sentinelKey(backup: string): string {
+  return `${BACKUPS}${backup}${SENTINEL_SUFFIX}`;
+}
+
+/** @returns the backup's name, or undefined when `key` is no sentinel's */
+export function backupOfSentinelKey(key: string): string | undefined {
+  if (!key.startsWith(BACKUPS) || !key.endsWith(SENTINEL_SUFFIX)) return undefined;
+  const name = key.slice(BACKUPS.length, -SENTINEL_SUFFIX.length);
+  return name.includes('/') || name === '' ? undefined : name;
+}
+
+/** Prefix of everything a backup stores but its sentinel. */
+export function backupPrefix(backup: string): string {
+  return `${BACKUPS}${backup}/`;
+}
+
+export function metadataKey(backup: string): string {
+  return `${backupPrefix(backup)}metadata.json`;
+}
+
+export function filesMetadataKey(backup: string): string {
+  return `${backupPrefix(backup)}files_metadata.json`;
+}
+
+/** pgarc's own addition: PostgreSQL's manifest of the backup, with a CRC32C per file. */
+export function manifestKey(backup: string): string {
+  return `${backupPrefix(backup)}backup_manifest`;
+}
+
+/** Prefix of the backup's tar archives. */
+export function partitionsPrefix(backup: string): string {
+  return `${backupPrefix(backup)}tar_partitions/`;
+}
+
+/** `name` carries its extension: `part_001.tar.lz4`. */
+export function partitionKey(backup: string, name: string): string {
+  return `${partitionsPrefix(backup)}${name}`;
+}
+
+/** `extension` without the dot, empty for an uncompressed file. */
+export function walKey(file: string, extension: string): string {
+  return extension === '' ? `${WAL}${file}` : `${WAL}${file}.${extension}`;
+}

@@ -1,0 +1,80 @@
+/** Where objects live. Keys are relative to the store's prefix and use `/`, whatever the store is. */
+export interface ObjectStore {
+  /** The store as people write it, without credentials: `s3://bucket/prefix` or `file:///dir`. */
+  readonly location: string;
+
+  /**
+   * Stores `body` under `key`, whole or not at all; an older object is replaced.
+   * The buffers are free for reuse when the promise settles.
+   */
+  put(key: string, body: Uint8Array, options?: RequestOptions): Promise<void>;
+
+  /**
+   * Stores `body` only when nothing is stored under `key`, atomically where the store can
+   * (`If-None-Match: *`, `link(2)`). A repeat of its own lost answer is not told apart from another
+   * writer's object: callers compare contents on `'exists'`.
+   */
+  putIfAbsent(key: string, body: Uint8Array, options?: RequestOptions): Promise<PutOutcome>;
+
+  /**
+   * Stores a stream of unknown length, whole or not at all, in bounded memory. When `body` throws or
+   * the signal aborts, what was uploaded is removed and the error is thrown on. Each chunk must stay
+   * untouched until the iterator is asked for the next one; the store copies what it keeps longer.
+   * @returns bytes stored
+   */
+  putStream(key: string, body: AsyncIterable<Uint8Array>, options?: RequestOptions): Promise<number>;
+
+  /**
+   * Reads a whole object of at most `maxBytes` (default 64 MiB; a larger one is `object-damaged`).
+   * @returns undefined only when the store itself answered that there is no such object
+   */
+  get(key: string, options?: GetOptions): Promise<Buffer | undefined>;
+
+  /**
+   * Opens an object for reading in bounded memory. A broken connection is resumed where it stopped,
+   * of the same version; an object that ends short of its size throws.
+   * @returns undefined only when the store itself answered that there is no such object
+   */
+  getStream(key: string, options?: RequestOptions): Promise<ObjectStream | undefined>;
+
+  /** Size and time of an object, or undefined when the store answered that there is none. */
+  head(key: string, options?: RequestOptions): Promise<ObjectInfo | undefined>;
+
+  /** All objects whose key starts with `prefix`, in key order (bytewise), page by page. */
+  list(prefix: string, options?: ListOptions): AsyncIterable<ObjectInfo>;
+
+  /** Removes objects. One that is already gone is not an error. */
+  delete(keys: readonly string[], options?: RequestOptions): Promise<void>;
+
+  /** Aborts unfinished uploads begun before `before` (multipart, temporary files). @returns how many */
+  sweep(before: Date, options?: RequestOptions): Promise<number>;
+
+  close(): void;
+}
+
+export type PutOutcome = 'stored' | 'exists';
+
+export interface RequestOptions {
+  signal?: AbortSignal | undefined;
+}
+
+export interface GetOptions extends RequestOptions {
+  maxBytes?: number;
+}
+
+export interface ListOptions extends RequestOptions {
+  /** Only keys after this one. */
+  startAfter?: string;
+}
+
+export interface ObjectInfo {
+  key: string;
+  /** Bytes as stored. */
+  size: number;
+  modified: Date;
+}
+
+export interface ObjectStream {
+  size: number;
+  body: AsyncIterable<Buffer>;
+}
