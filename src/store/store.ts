@@ -65,6 +65,11 @@ export interface GetOptions extends RequestOptions {
 export interface ListOptions extends RequestOptions {
   /** Only keys after this one. */
   startAfter?: string;
+  /**
+   * Leaves out keys with a further `/` after the prefix (S3's delimiter): what lies in folders is not even
+   * read. A hint: a store may list everything all the same.
+   */
+  shallow?: boolean;
 }
 
 export interface ObjectInfo {
