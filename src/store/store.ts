@@ -25,6 +25,17 @@ export interface ObjectStore {
   putStream(key: string, body: AsyncIterable<Uint8Array>, options?: RequestOptions): Promise<number>;
 
   /**
+   * `putStream` that stores only when nothing is stored under `key`, decided by the request that completes
+   * the upload (`If-None-Match: *` on CompleteMultipartUpload, `link(2)`); a store without the condition
+   * gets check-then-complete. For WAL segments too large for one buffer.
+   */
+  putStreamIfAbsent(
+    key: string,
+    body: AsyncIterable<Uint8Array>,
+    options?: RequestOptions,
+  ): Promise<PutOutcome>;
+
+  /**
    * Reads a whole object of at most `maxBytes` (default 64 MiB; a larger one is `object-damaged`).
    * @returns undefined only when the store itself answered that there is no such object
    */
