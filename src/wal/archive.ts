@@ -1,5 +1,5 @@
 import type { ObjectStore } from '../store/store.ts';
-import type { TimelineHistory } from './lineage.ts';
+import type { HistoryEntry } from './history.ts';
 import type { SegmentRange } from './segment-ranges.ts';
 
 /** What one listing of the archive's WAL folder showed, in a form that stays small for millions of files. */
@@ -9,7 +9,7 @@ export interface Archive {
   /** Complete segments of each timeline. A stored file of no bytes does not count. */
   segments: ReadonlyMap<number, readonly SegmentRange[]>;
   /** Parsed `.history` files by timeline. Timeline 1 has none. */
-  histories: ReadonlyMap<number, TimelineHistory>;
+  histories: ReadonlyMap<number, readonly HistoryEntry[]>;
   /** Names of `.partial` segments, in order. */
   partials: readonly string[];
   /** Keys in the folder that are no WAL file, or an empty one; at most 100. */

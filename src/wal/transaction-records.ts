@@ -1,0 +1,119 @@
+import type { Lsn } from './lsn.ts';
+import type { WalRecord } from './records.ts';
+import { fromTimestampTz, type UnixMicros } from './timestamp.ts';
+
+/** A transaction that ended: recovery_target_time and recovery_target_xid stop at these only. */
+export interface TransactionEnd {
+  kind: 'commit' | 'abort';
+  lsn: Lsn;
+  endLsn: Lsn;
+  /** Top-level transaction; of a prepared one its own, not that of COMMIT PREPARED. */
+  xid: number;
+  time: UnixMicros;
+}
+
+/** pg_create_restore_point(). */
+export interface RestorePoint {
+  lsn: Lsn;
+  endLsn: Lsn;
+  name: string;
+  time: UnixMicros;
+}
+
+// rmgrlist.h, pg_control.h, xact.h
+const RM_XLOG = 0;
+const RM_XACT = 1;
+const XLOG_RESTORE_POINT = 0x70;
+const XACT_OPMASK = 0x70;
+const XACT_COMMIT = 0x00;
+const XACT_ABORT = 0x20;
+const XACT_COMMIT_PREPARED = 0x30;
+const XACT_ABORT_PREPARED = 0x40;
+const XACT_HAS_INFO = 0x80;
+
+/** Flags of xl_xact_xinfo, in the order in which their parts follow each other. */
+const HAS_DATABASE = 1 << 0;
+const HAS_SUBXACTS = 1 << 1;
+const HAS_RELATIONS = 1 << 2;
+const HAS_INVALIDATIONS = 1 << 3;
+const HAS_TWOPHASE = 1 << 4;
+const HAS_DROPPED_STATS = 1 << 8;
+
+const RELATION_SIZE = 12;
+const INVALIDATION_SIZE = 16;
+/** xl_xact_stats_item: its object id has 64 bits since 18. */
+const STATS_ITEM_SIZE = 12;
+const STATS_ITEM_SIZE_18 = 16;
+const MAGIC_18 = 0xd118;
+
+// xlogrecord.h: ids of the data headers that may stand in a record without block references.
+const ID_DATA_SHORT = 255;
+const ID_DATA_LONG = 254;
+const ID_ORIGIN = 253;
+const ID_TOPLEVEL_XID = 252;
+
+/** True for commits, aborts and restore points. */
+export function isTimedRecord(rmid: number, info: number): boolean {
+  if (rmid === RM_XACT) return endKind(info) !== undefined;
+  return rmid === RM_XLOG && (info & 0xf0) === XLOG_RESTORE_POINT;
+}
+
+/** Reads a commit or abort (xactdesc.c, ParseCommitRecord). @returns undefined for any other record */
+export function parseTransactionEnd(record: WalRecord): TransactionEnd | undefined {
+  if (record.rmid !== RM_XACT) return undefined;
+  const kind = endKind(record.info);
+  const data = mainData(record.body);
+  if (kind === undefined || data === undefined || data.length < 8) return undefined;
+  const operation = record.info & XACT_OPMASK;
+  const prepared = operation === XACT_COMMIT_PREPARED || operation === XACT_ABORT_PREPARED;
+  const xid = prepared ? (preparedXid(record, data) ?? record.xid) : record.xid;
+  const time = fromTimestampTz(data.readBigInt64LE(0));
+  return { kind, lsn: record.lsn, endLsn: record.endLsn, xid, time };
+}
+
+/** Reads a restore point (xlog_internal.h, xl_restore_point). @returns undefined for any other record */
+export function parseRestorePoint(record: WalRecord): RestorePoint | undefined {
+  if (record.rmid !== RM_XLOG || (record.info & 0xf0) !== XLOG_RESTORE_POINT) return undefined;
+  const data = mainData(record.body);
+  if (data === undefined || data.length < 9) return undefined;
+  const end = data.indexOf(0, 8);
+  const name = data.toString('utf8', 8, end === -1 ? data.length : end);
+  return { lsn: record.lsn, endLsn: record.endLsn, name, time: fromTimestampTz(data.readBigInt64LE(0)) };
+}
+
+function endKind(info: number): 'commit' | 'abort' | undefined {
+  const operation = info & XACT_OPMASK;
+  if (operation === XACT_COMMIT || operation === XACT_COMMIT_PREPARED) return 'commit';
+  if (operation === XACT_ABORT || operation === XACT_ABORT_PREPARED) return 'abort';
+  return undefined;
+}
+
+/** The data of a record without block references; it is the last part of the body. */
+function mainData(body: Buffer): Buffer | undefined {
+  for (let at = 0; at < body.length; ) {
+    const id = body[at];
+    if (id === ID_DATA_SHORT) return body.subarray(at + 2, at + 2 + (body[at + 1] ?? 0));
+    if (id === ID_DATA_LONG) return body.subarray(at + 5, at + 5 + body.readUInt32LE(at + 1));
+    if (id === ID_ORIGIN) at += 3;
+    else if (id === ID_TOPLEVEL_XID) at += 5;
+    else return undefined;
+  }
+  return undefined;
+}
+
+function preparedXid(record: WalRecord, data: Buffer): number | undefined {
+  if (!(record.info & XACT_HAS_INFO) || data.length < 12) return undefined;
+  const flags = data.readUInt32LE(8);
+  if (!(flags & HAS_TWOPHASE)) return undefined;
+  const statsItem = record.magic >= MAGIC_18 ? STATS_ITEM_SIZE_18 : STATS_ITEM_SIZE;
+  let at = 12 + (flags & HAS_DATABASE ? 8 : 0);
+  for (const [flag, size] of [
+    [HAS_SUBXACTS, 4],
+    [HAS_RELATIONS, RELATION_SIZE],
+    [HAS_DROPPED_STATS, statsItem],
+    [HAS_INVALIDATIONS, INVALIDATION_SIZE],
+  ] as const) {
+    if (flags & flag && at + 4 <= data.length) at += 4 + data.readInt32LE(at) * size;
+  }
+  return at >= 12 && at + 4 <= data.length ? data.readUInt32LE(at) : undefined;
+}
