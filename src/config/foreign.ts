@@ -1,0 +1,72 @@
+import { isIP } from 'node:net';
+
+/** The variables a run sees, after `--envdir`. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** What reading a variable made for another tool may say beside its value. */
+export interface Reading {
+  environment: Environment;
+  warn(message: string): void;
+}
+
+/** A variable that means a setting. One of another tool may be written differently: `read` translates. */
+export interface Variable {
+  readonly name: string;
+  /** @returns the value as pgarc writes it; undefined when the variable says nothing about the setting */
+  read?(value: string, reading: Reading): string | undefined;
+}
+
+/**
+ * WAL-E's `scheme+convention://host:port` (WAL-E README, WALE_S3_ENDPOINT), whose convention is path,
+ * virtualhost or subdomain, and may be absent.
+ */
+export const waleEndpoint: Variable = {
+  name: 'WALE_S3_ENDPOINT',
+  read: (value) => value.replace(/^(https?)\+[a-z]+:\/\//i, '$1://'),
+};
+
+/** The addressing convention of the same variable. */
+export const waleEndpointStyle: Variable = {
+  name: 'WALE_S3_ENDPOINT',
+  read(value) {
+    const convention = /^https?\+([a-z]+):\/\//i.exec(value)?.[1]?.toLowerCase();
+    if (convention === undefined) return undefined;
+    return convention === 'path' ? 'true' : 'false';
+  },
+};
+
+/** Bucket and scope as a Patroni image knows them. */
+export const walS3Bucket: Variable = {
+  name: 'WAL_S3_BUCKET',
+  read(value, { environment }) {
+    const scope = environment['PGARC_SCOPE'] || environment['PATRONI_SCOPE'];
+    return scope ? `s3://${value.replace(/^s3:\/\//, '')}/backups/${scope}/wal` : undefined;
+  },
+};
+
+/** WAL-G's methods; those pgarc does not write fall back to its default. */
+export const walgCompression: Variable = {
+  name: 'WALG_COMPRESSION_METHOD',
+  read(value, { warn }) {
+    if (value !== 'brotli' && value !== 'lzma') return value === 'zst' ? 'zstd' : value;
+    warn(`WALG_COMPRESSION_METHOD=${value} is read but not written by pgarc: new objects are lz4`);
+    return 'lz4';
+  },
+};
+
+/** libpq counts whole seconds; 0 and negative mean for ever. */
+export const pgConnectTimeout: Variable = {
+  name: 'PGCONNECT_TIMEOUT',
+  read: (value) => (/^-?\d+$/.test(value) ? `${Math.max(0, Number(value))}s` : value),
+};
+
+/**
+ * Whether buckets can only be addressed by path at an endpoint: an address has no subdomains, and for
+ * `localhost` or a name without a dot nobody has set up any. Elsewhere the bucket is a subdomain, as in
+ * WAL-G and the AWS SDKs.
+ */
+export function needsPathStyle(endpoint: string | undefined): boolean {
+  const host = endpoint === undefined ? undefined : URL.parse(endpoint)?.hostname;
+  if (host === undefined) return false;
+  return host.startsWith('[') || isIP(host) !== 0 || !host.includes('.');
+}

@@ -1,0 +1,315 @@
+import {
+  needsPathStyle,
+  pgConnectTimeout,
+  type Variable,
+  waleEndpoint,
+  waleEndpointStyle,
+  walgCompression,
+  walS3Bucket,
+} from './foreign.ts';
+import type { Settings } from './settings.ts';
+import {
+  choice,
+  endpoint,
+  flag,
+  integer,
+  list,
+  path,
+  storeLocation,
+  text,
+  timeout,
+  type ValueType,
+} from './value-types.ts';
+
+export type SettingKey = keyof Settings;
+
+/** Facts of the machine that defaults depend on. */
+export interface Facts {
+  /** Processors this process may use. */
+  processors: number;
+  /** Where WAL on its way waits when no spool is set. */
+  defaultSpool: string;
+}
+
+/** One setting: where it comes from, how it is written, what it is. */
+export interface Definition<T> {
+  /** Name in the file and, with `--`, on the command line. */
+  readonly name: string;
+  readonly type: ValueType<NonNullable<T>>;
+  /** Variables that mean it, strongest first, after PGARC_<NAME>. */
+  readonly variables?: readonly (string | Variable)[];
+  /** Value when no source has one. May depend on settings above it in the table. */
+  fallback?(facts: Facts, settings: Settings): T;
+  /** The default in words, where the value alone does not say it. */
+  readonly fallbackText?: string;
+  /** Hidden everywhere, and also read from a file named by `<VARIABLE>_FILE`. */
+  readonly secret?: true;
+  /** Shown in --help of every command. */
+  readonly main?: true;
+  /** One sentence, lower case, no full stop. */
+  readonly description: string;
+}
+
+/** Every setting, in the order people read them. */
+export const SCHEMA: { readonly [K in SettingKey]: Definition<Settings[K]> } = {
+  store: {
+    name: 'store',
+    type: storeLocation,
+    variables: ['WALG_S3_PREFIX', 'WALE_S3_PREFIX', 'WALG_FILE_PREFIX', 'WALE_FILE_PREFIX', walS3Bucket],
+    main: true,
+    description: 'where backups and WAL are kept',
+  },
+  spool: {
+    name: 'spool',
+    type: path,
+    fallback: (facts) => facts.defaultSpool,
+    fallbackText: '/var/spool/pgarc when it is writable, else $XDG_STATE_HOME/pgarc or ~/.local/state/pgarc',
+    description: "local folder for WAL on its way and the copy of the archive's identity",
+  },
+  scope: {
+    name: 'scope',
+    type: text,
+    variables: ['PATRONI_SCOPE'],
+    description: "name of the cluster, as Patroni's scope",
+  },
+  pgdata: {
+    name: 'pgdata',
+    type: path,
+    variables: ['PGDATA', 'PG_DATA_DIR'],
+    main: true,
+    description: "PostgreSQL's data directory",
+  },
+  compressionMethod: {
+    name: 'compression-method',
+    type: choice('lz4', 'zstd'),
+    variables: [walgCompression],
+    fallback: () => 'lz4',
+    description: 'how new objects are compressed; all that WAL-G writes can be read',
+  },
+  uploadConcurrency: {
+    name: 'upload-concurrency',
+    type: integer(1, 256),
+    variables: ['WALG_UPLOAD_CONCURRENCY'],
+    fallback: defaultConcurrency,
+    fallbackText: 'twice the processors, from 4 to 16',
+    description: 'requests in flight while storing',
+  },
+  downloadConcurrency: {
+    name: 'download-concurrency',
+    type: integer(1, 256),
+    variables: ['WALG_DOWNLOAD_CONCURRENCY'],
+    fallback: defaultConcurrency,
+    fallbackText: 'twice the processors, from 4 to 16',
+    description: 'requests in flight while restoring',
+  },
+  fetchTimeout: {
+    name: 'fetch-timeout',
+    type: timeout(0),
+    fallback: () => 600_000,
+    description: 'how long wal-fetch keeps asking a store that does not answer',
+  },
+  requestTimeout: {
+    name: 'request-timeout',
+    type: timeout(1),
+    fallback: () => 30_000,
+    description: 'deadline of one request to the store',
+  },
+  storeTimeout: {
+    name: 'store-timeout',
+    type: timeout(0),
+    fallback: () => 60_000,
+    description: 'how long an operation on the store is retried as a whole',
+  },
+  archiveTimeout: {
+    name: 'archive-timeout',
+    type: timeout(0),
+    fallback: () => 60_000,
+    description: 'how long backup-push and check wait for a segment to arrive in the archive',
+  },
+  s3Endpoint: {
+    name: 's3-endpoint',
+    type: endpoint,
+    variables: ['AWS_ENDPOINT', waleEndpoint, 'AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'],
+    fallbackText: "Amazon's endpoint of the region",
+    description: 'URL of an S3-compatible service, without the bucket',
+  },
+  s3Region: {
+    name: 's3-region',
+    type: text,
+    variables: ['AWS_REGION', 'AWS_DEFAULT_REGION'],
+    fallback: () => 'us-east-1',
+    description: 'region of the bucket',
+  },
+  s3ForcePathStyle: {
+    name: 's3-force-path-style',
+    type: flag,
+    variables: ['AWS_S3_FORCE_PATH_STYLE', waleEndpointStyle],
+    fallback: (_, settings) => needsPathStyle(settings.s3Endpoint),
+    fallbackText: 'true at an address, localhost or a name without a dot, else false',
+    description: 'address the bucket as endpoint/bucket instead of bucket.endpoint',
+  },
+  s3CaFile: {
+    name: 's3-ca-file',
+    type: path,
+    variables: ['WALG_S3_CA_CERT_FILE', 'AWS_CA_BUNDLE'],
+    description: 'certificate authorities (PEM) to trust beside the usual ones',
+  },
+  s3StorageClass: {
+    name: 's3-storage-class',
+    type: text,
+    variables: ['WALG_S3_STORAGE_CLASS'],
+    fallbackText: "the bucket's",
+    description: 'storage class of new objects',
+  },
+  s3Sse: {
+    name: 's3-sse',
+    type: choice('AES256', 'aws:kms'),
+    variables: ['WALG_S3_SSE'],
+    fallbackText: "the bucket's",
+    description: 'server-side encryption of new objects',
+  },
+  s3SseKmsKeyId: {
+    name: 's3-sse-kms-key-id',
+    type: text,
+    variables: ['WALG_S3_SSE_KMS_ID'],
+    description: 'key of server-side encryption with aws:kms',
+  },
+  awsAccessKeyId: {
+    name: 'aws-access-key-id',
+    type: text,
+    variables: ['AWS_ACCESS_KEY_ID', 'AWS_ACCESS_KEY'],
+    secret: true,
+    fallbackText: "AWS's chain: profile, web identity, container and instance roles",
+    description: 'access key of the store',
+  },
+  awsSecretAccessKey: {
+    name: 'aws-secret-access-key',
+    type: text,
+    variables: ['AWS_SECRET_ACCESS_KEY', 'AWS_SECRET_KEY'],
+    secret: true,
+    fallbackText: 'as aws-access-key-id',
+    description: 'secret key of the store',
+  },
+  awsSessionToken: {
+    name: 'aws-session-token',
+    type: text,
+    variables: ['AWS_SESSION_TOKEN'],
+    secret: true,
+    description: 'token of temporary credentials',
+  },
+  pgHost: {
+    name: 'pg-host',
+    type: text,
+    variables: ['PGHOST'],
+    fallbackText: 'the socket of the server that runs in pgdata, else /var/run/postgresql, /tmp',
+    description: "PostgreSQL's host or socket directory",
+  },
+  pgPort: {
+    name: 'pg-port',
+    type: integer(1, 65535),
+    variables: ['PGPORT'],
+    fallbackText: 'of the server that runs in pgdata, else 5432',
+    description: "PostgreSQL's port",
+  },
+  pgUser: {
+    name: 'pg-user',
+    type: text,
+    variables: ['PGUSER'],
+    fallbackText: "the system user's name",
+    description: 'PostgreSQL user; a superuser or one that may call pg_backup_start',
+  },
+  pgPassword: {
+    name: 'pg-password',
+    type: text,
+    variables: ['PGPASSWORD'],
+    secret: true,
+    description: 'its password',
+  },
+  pgDatabase: {
+    name: 'pg-database',
+    type: text,
+    variables: ['PGDATABASE'],
+    fallbackText: 'postgres',
+    description: 'database to connect to',
+  },
+  pgSslmode: {
+    name: 'pg-sslmode',
+    type: choice('disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'),
+    variables: ['PGSSLMODE'],
+    fallbackText: 'prefer',
+    description: "TLS to PostgreSQL, as libpq's sslmode",
+  },
+  pgSslrootcert: {
+    name: 'pg-sslrootcert',
+    type: path,
+    variables: ['PGSSLROOTCERT'],
+    description: "certificate authorities that may sign PostgreSQL's certificate",
+  },
+  pgSslcert: {
+    name: 'pg-sslcert',
+    type: path,
+    variables: ['PGSSLCERT'],
+    description: 'client certificate',
+  },
+  pgSslkey: {
+    name: 'pg-sslkey',
+    type: path,
+    variables: ['PGSSLKEY'],
+    description: 'key of the client certificate',
+  },
+  pgPassfile: {
+    name: 'pg-passfile',
+    type: path,
+    variables: ['PGPASSFILE'],
+    fallbackText: '~/.pgpass',
+    description: 'file of passwords in the form of .pgpass',
+  },
+  pgConnectTimeout: {
+    name: 'pg-connect-timeout',
+    type: timeout(0),
+    variables: [pgConnectTimeout],
+    fallback: () => 10_000,
+    description: 'how long to wait for a connection to PostgreSQL; 0 for ever',
+  },
+  logFormat: {
+    name: 'log-format',
+    type: choice('plain', 'json'),
+    fallback: () => 'plain',
+    main: true,
+    description: 'log lines on stderr as text, or one JSON object a line',
+  },
+  logLevel: {
+    name: 'log-level',
+    type: choice('debug', 'info', 'warning', 'error'),
+    fallback: () => 'info',
+    description: 'least severity that is logged',
+  },
+  etcdEndpoints: {
+    name: 'etcd-endpoints',
+    type: list,
+    variables: ['ETCD_HOST_PORT'],
+    fallback: () => [],
+    description: "etcd that holds the cluster's state",
+  },
+};
+
+/** Keys in the order of the table. */
+export const SETTING_KEYS = Object.keys(SCHEMA) as readonly SettingKey[];
+
+/** `PGARC_*` variables that are no settings: read by the launcher and the command line. */
+export const LAUNCHER_VARIABLES = ['PGARC_CONFIG', 'PGARC_NODE', 'PGARC_DEBUG'] as const;
+
+/** `fetch-timeout` → `PGARC_FETCH_TIMEOUT`. */
+export function variableOf(name: string): string {
+  return `PGARC_${name.toUpperCase().replaceAll('-', '_')}`;
+}
+
+/** All variables of a setting, strongest first. */
+export function variablesOf(key: SettingKey): readonly Variable[] {
+  const { name, variables = [] } = SCHEMA[key];
+  return [variableOf(name), ...variables].map((one) => (typeof one === 'string' ? { name: one } : one));
+}
+
+function defaultConcurrency(facts: Facts): number {
+  return Math.min(16, Math.max(4, 2 * facts.processors));
+}

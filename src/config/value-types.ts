@@ -1,0 +1,139 @@
+/** How a setting is written and read. Pure: text in, value out. */
+export interface ValueType<T> {
+  /** What is allowed, for errors and docs: `a duration such as 500ms, 3s, 10min, 14d`. */
+  readonly allowed: string;
+  /** @returns undefined when `text` is not one */
+  parse(text: string): T | undefined;
+  /** Writes a value the way parse reads it. */
+  format(value: T): string;
+}
+
+const DURATION_UNITS = { ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
+const SIZE_UNITS = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 } as const;
+
+export const text: ValueType<string> = {
+  allowed: 'any text',
+  parse: (value) => value,
+  format: (value) => value,
+};
+
+export const path: ValueType<string> = {
+  allowed: 'a path',
+  parse: (value) => (value.includes('\0') ? undefined : value),
+  format: (value) => value,
+};
+
+/** Longest a timer of Node can wait, ms; a longer one would fire at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
+/** Milliseconds. */
+export const duration: ValueType<number> = {
+  allowed: 'a duration such as 500ms, 3s, 10min, 2h, 14d',
+  parse: (value) => parseWithUnit(value, DURATION_UNITS),
+  format: (value) => formatWithUnit(value, DURATION_UNITS, 'ms'),
+};
+
+/** A duration a timer can wait, from `least` ms on. */
+export function timeout(least: number): ValueType<number> {
+  return {
+    allowed: `a duration from ${duration.format(least)} to 24d, such as 500ms, 3s, 10min`,
+    parse(value) {
+      const parsed = duration.parse(value);
+      return parsed !== undefined && parsed >= least && parsed <= LONGEST_TIMER ? parsed : undefined;
+    },
+    format: duration.format,
+  };
+}
+
+/** Bytes. */
+export const size: ValueType<number> = {
+  allowed: 'a size such as 512KiB, 64MiB, 2GiB',
+  parse: (value) => parseWithUnit(value, SIZE_UNITS),
+  format: (value) => formatWithUnit(value, SIZE_UNITS, 'B'),
+};
+
+export const flag: ValueType<boolean> = {
+  allowed: 'true or false',
+  parse(value) {
+    if (/^(true|yes|on|1|t|y)$/i.test(value)) return true;
+    if (/^(false|no|off|0|f|n)$/i.test(value)) return false;
+    return undefined;
+  },
+  format: String,
+};
+
+export function integer(least: number, most: number): ValueType<number> {
+  return {
+    allowed: `a whole number from ${least} to ${most}`,
+    parse(value) {
+      if (!/^\d{1,15}$/.test(value)) return undefined;
+      const number = Number(value);
+      return number >= least && number <= most ? number : undefined;
+    },
+    format: String,
+  };
+}
+
+export function choice<const T extends string>(...choices: readonly T[]): ValueType<T> {
+  return {
+    allowed: `one of ${choices.join(', ')}`,
+    parse: (value) => choices.find((one) => one.toLowerCase() === value.toLowerCase()),
+    format: (value) => value,
+  };
+}
+
+/** Words separated by commas. */
+export const list: ValueType<readonly string[]> = {
+  allowed: 'a list separated by commas',
+  parse: (value) =>
+    value
+      .split(',')
+      .map((word) => word.trim().replace(/^['"]|['"]$/g, ''))
+      .filter((word) => word !== ''),
+  format: (value) => value.join(','),
+};
+
+/** Where objects live. A folder's path is taken as it is written, without percent decoding. */
+export const storeLocation: ValueType<string> = {
+  allowed: 's3://BUCKET/PREFIX or file:///DIRECTORY',
+  parse(value) {
+    const s3 = /^s3:\/\/([a-z0-9][a-z0-9._-]{0,254})(\/.*)?$/i.exec(value);
+    if (s3 !== null) {
+      const prefix = (s3[2] ?? '').split('/').filter((part) => part !== '');
+      return [`s3://${s3[1]}`, ...prefix].join('/');
+    }
+    const folder = /^(?:file:\/\/(?:localhost)?)?(\/.*)$/.exec(value)?.[1];
+    if (folder === undefined || folder.includes('\0')) return undefined;
+    return `file://${folder.replace(/\/+$/, '') || '/'}`;
+  },
+  format: (value) => value,
+};
+
+/** An HTTP endpoint; without a scheme https is meant, as the AWS SDKs do. */
+export const endpoint: ValueType<string> = {
+  allowed: 'a URL such as https://host:9000',
+  parse(value) {
+    const withScheme = /^[a-z+]+:\/\//i.test(value) ? value : `https://${value}`;
+    const url = URL.parse(withScheme);
+    if (url === null || !/^https?:$/.test(url.protocol) || url.hostname === '') return undefined;
+    if (url.username !== '' || url.password !== '') return undefined;
+    return withScheme.replace(/\/+$/, '');
+  },
+  format: (value) => value,
+};
+
+function parseWithUnit(value: string, units: Readonly<Record<string, number>>): number | undefined {
+  if (value === '0') return 0;
+  const match = /^(\d{1,12}(?:\.\d{1,6})?)\s?([A-Za-z]+)$/.exec(value);
+  const unit = match?.[2] === undefined || !Object.hasOwn(units, match[2]) ? undefined : units[match[2]];
+  return match === null || unit === undefined ? undefined : Math.round(Number(match[1]) * unit);
+}
+
+/** The largest unit that divides the value. */
+function formatWithUnit(value: number, units: Readonly<Record<string, number>>, smallest: string): string {
+  if (value === 0) return '0';
+  const [name, unit] = Object.entries(units).findLast(
+    ([, factor]) => value >= factor && value % factor === 0,
+  ) ?? [smallest, 1];
+  return `${value / unit}${name}`;
+}

@@ -1,0 +1,191 @@
+import { describe, expect, it } from 'vitest';
+import { describeOrigin, resolveSettings, type Sources } from '../../../src/config/resolve.ts';
+import { PgarcError } from '../../../src/errors.ts';
+
+function resolve(sources: Partial<Sources>) {
+  return resolveSettings({
+    flags: {},
+    environment: {},
+    file: undefined,
+    facts: { processors: 2, defaultSpool: '/spool' },
+    readSecretFile: () => {
+      throw new Error('no such file');
+    },
+    ...sources,
+  });
+}
+
+function settingsOf(environment: Record<string, string>) {
+  return resolve({ environment }).settings;
+}
+
+function failureOf(sources: Partial<Sources>): PgarcError {
+  try {
+    resolve(sources);
+  } catch (error) {
+    if (error instanceof PgarcError) return error;
+  }
+  throw new Error('resolved without an error');
+}
+
+describe('order of sources', () => {
+  const file = { path: '/etc/p.yaml', values: { store: 'file:///file', scope: 'from-file' } };
+  const environment = { PGARC_STORE: 'file:///environment', WALE_S3_PREFIX: 's3://bucket/wale' };
+
+  it('is flag, environment, file, default', () => {
+    const flag = resolve({ flags: { store: '/flag' }, environment, file });
+    expect(flag.settings.store).toBe('file:///flag');
+    expect(describeOrigin(flag.origins.store)).toBe('flag --store');
+
+    const variable = resolve({ environment, file });
+    expect(variable.settings.store).toBe('file:///environment');
+    expect(describeOrigin(variable.origins.store)).toBe('environment PGARC_STORE');
+
+    const fromFile = resolve({ file });
+    expect(fromFile.settings.store).toBe('file:///file');
+    expect(describeOrigin(fromFile.origins.store)).toBe('file /etc/p.yaml:store');
+
+    const nothing = resolve({});
+    expect(nothing.settings).toMatchObject({ store: undefined, spool: '/spool', fetchTimeout: 600_000 });
+    expect(describeOrigin(nothing.origins.store)).toBe('default');
+  });
+
+  it('takes an empty variable as absent', () => {
+    const { settings, origins } = resolve({ environment: { PGARC_STORE: '', WALE_S3_PREFIX: 's3://b/p' } });
+    expect(settings.store).toBe('s3://b/p');
+    expect(describeOrigin(origins.store)).toBe('environment WALE_S3_PREFIX');
+  });
+});
+
+describe('variables of other tools', () => {
+  it('reads an environment made for WAL-G', () => {
+    expect(
+      settingsOf({
+        WALG_S3_PREFIX: 's3://bucket/prefix/',
+        AWS_ENDPOINT: 'http://minio:9000',
+        AWS_S3_FORCE_PATH_STYLE: 'true',
+        AWS_REGION: 'eu-central-1',
+        AWS_ACCESS_KEY_ID: 'key',
+        AWS_SECRET_ACCESS_KEY: 'secret',
+        WALG_COMPRESSION_METHOD: 'zstd',
+        WALG_UPLOAD_CONCURRENCY: '8',
+        WALG_DOWNLOAD_CONCURRENCY: '6',
+        WALG_S3_CA_CERT_FILE: '/ca.pem',
+        PGDATA: '/pg',
+        PGHOST: '/run/postgresql',
+        PGCONNECT_TIMEOUT: '5',
+      }),
+    ).toMatchObject({
+      store: 's3://bucket/prefix',
+      s3Endpoint: 'http://minio:9000',
+      s3ForcePathStyle: true,
+      s3Region: 'eu-central-1',
+      awsAccessKeyId: 'key',
+      awsSecretAccessKey: 'secret',
+      compressionMethod: 'zstd',
+      uploadConcurrency: 8,
+      downloadConcurrency: 6,
+      s3CaFile: '/ca.pem',
+      pgdata: '/pg',
+      pgHost: '/run/postgresql',
+      pgConnectTimeout: 5000,
+    });
+  });
+
+  it('falls back to lz4, with a warning, for methods it does not write', () => {
+    const { settings, warnings } = resolve({ environment: { WALG_COMPRESSION_METHOD: 'brotli' } });
+    expect(settings.compressionMethod).toBe('lz4');
+    expect(warnings.join()).toContain('brotli');
+  });
+
+  it.each([
+    ['https+path://s3.example.com:443', 'https://s3.example.com:443', true],
+    ['http+virtualhost://s3.example.com', 'http://s3.example.com', false],
+    ['https://s3.example.com', 'https://s3.example.com', false],
+  ])('reads WALE_S3_ENDPOINT=%s', (written, s3Endpoint, s3ForcePathStyle) => {
+    expect(settingsOf({ WALE_S3_ENDPOINT: written })).toMatchObject({ s3Endpoint, s3ForcePathStyle });
+  });
+
+  it('makes the prefix of bucket and scope', () => {
+    expect(settingsOf({ WAL_S3_BUCKET: 'bucket', PATRONI_SCOPE: 'main' })).toMatchObject({
+      store: 's3://bucket/backups/main/wal',
+      scope: 'main',
+    });
+    expect(settingsOf({ WAL_S3_BUCKET: 'bucket' }).store).toBeUndefined();
+  });
+
+  it('reads file prefixes and PG_DATA_DIR', () => {
+    expect(settingsOf({ WALG_FILE_PREFIX: '/srv/wal-g' }).store).toBe('file:///srv/wal-g');
+    expect(settingsOf({ WALE_FILE_PREFIX: 'file://localhost/srv/wal-e' }).store).toBe('file:///srv/wal-e');
+    expect(settingsOf({ PG_DATA_DIR: '/pg' }).pgdata).toBe('/pg');
+    expect(settingsOf({ ETCD_HOST_PORT: 'etcd:2379' }).etcdEndpoints).toEqual(['etcd:2379']);
+  });
+
+  it.each([
+    ['http://127.0.0.1:9000', true],
+    ['http://[::1]:9000', true],
+    ['http://localhost:9000', true],
+    ['http://minio:9000', true],
+    ['https://minio.example.com', false],
+  ])('addresses buckets at %s by path: %s', (written, byPath) => {
+    expect(settingsOf({ AWS_ENDPOINT: written }).s3ForcePathStyle).toBe(byPath);
+  });
+});
+
+describe('secrets', () => {
+  it('come from files and are told as such', () => {
+    const { settings, origins, secrets } = resolve({
+      environment: { AWS_SECRET_ACCESS_KEY_FILE: '/run/secrets/key', PGARC_PG_PASSWORD: 'direct' },
+      readSecretFile: (path) => `content of ${path}`,
+    });
+    expect(settings.awsSecretAccessKey).toBe('content of /run/secrets/key');
+    expect(describeOrigin(origins.awsSecretAccessKey)).toBe('environment AWS_SECRET_ACCESS_KEY_FILE');
+    expect(secrets).toEqual(['content of /run/secrets/key', 'direct']);
+  });
+
+  it('name the variable when their file cannot be read', () => {
+    const { message, exitCode } = failureOf({ environment: { PGPASSWORD_FILE: '/nowhere' } });
+    expect(message).toContain('PGPASSWORD_FILE');
+    expect(message).toContain('/nowhere');
+    expect(exitCode).toBe(2);
+  });
+});
+
+describe('wrong settings', () => {
+  it('are told with name, source and what is allowed', () => {
+    const error = failureOf({ environment: { PGARC_FETCH_TIMEOUT: 'soon' } });
+    expect(error.exitCode).toBe(2);
+    expect(error.message).toMatch(/fetch-timeout from environment PGARC_FETCH_TIMEOUT: "soon".*10min/);
+    expect(failureOf({ flags: { store: '' } }).message).toContain('flag --store: an empty value');
+    expect(failureOf({ file: { path: '/p.yaml', values: { 'pg-port': 'x' } } }).message).toContain(
+      'file /p.yaml:pg-port',
+    );
+  });
+
+  it('are told all at once', () => {
+    const { message } = failureOf({ environment: { PGARC_PG_PORT: 'x', PGARC_LOG_FORMAT: 'y' } });
+    expect(message.split('\n')).toHaveLength(2);
+  });
+
+  it('are compared with known names', () => {
+    const variable = failureOf({ environment: { PGARC_FECH_TIMEOUT: '3s' } });
+    expect(variable.message).toBe('unknown environment variable PGARC_FECH_TIMEOUT');
+    expect(variable.hint).toBe('Did you mean PGARC_FETCH_TIMEOUT?');
+    const key = failureOf({ file: { path: '/p.yaml', values: { fetch_timeout: '3s' } } });
+    expect(key.message).toBe('unknown setting fetch_timeout in file /p.yaml');
+    expect(key.hint).toBe('Did you mean fetch-timeout?');
+    const nested = failureOf({ file: { path: '/p.yaml', values: { store: { bucket: 'b' } } } });
+    expect(nested.message).toContain('one value is allowed');
+  });
+
+  it('are not what launchers and Kubernetes export', () => {
+    settingsOf({
+      PGARC_NODE: '/usr/bin/node',
+      PGARC_CONFIG: '/p.yaml',
+      PGARC_MINIO_SERVICE_HOST: '10.0.0.1',
+      PGARC_MINIO_PORT: 'tcp://10.0.0.1:9000',
+      PGARC_MINIO_PORT_9000_TCP_ADDR: '10.0.0.1',
+      PGARC_UNKNOWN_BUT_EMPTY: '',
+    });
+  });
+});
