@@ -1,0 +1,37 @@
+import type { PgarcEvent } from './events.ts';
+import { formatPlainLine, type Level, levelOf } from './records.ts';
+import { formatBytes, formatDuration } from './units.ts';
+
+const COLOURS: Readonly<Record<Level, string>> = { debug: '2', info: '0', warning: '33', error: '31' };
+
+/** An event as a line on a terminal: what happened in words, severity in front when there is some. */
+export function formatSentence(event: PgarcEvent, colors: boolean): string {
+  const level = levelOf(event);
+  const label = level === 'warning' || level === 'error' ? `${level}: ` : '';
+  const shownLabel = colors && label !== '' ? `\x1b[${COLOURS[level]}m${label}\x1b[0m` : label;
+  return `${shownLabel}${describe(event)}\n`;
+}
+
+function describe(event: PgarcEvent): string {
+  switch (event.type) {
+    case 'walPushed': {
+      const sizes = `${formatBytes(event.bytes)} as ${formatBytes(event.storedBytes)}`;
+      return `archived ${event.name} (${sizes}, ${formatDuration(event.durationMs)})`;
+    }
+    case 'walAlreadyStored':
+      return `${event.name} is already in the archive`;
+    case 'walFetched':
+      return `restored ${event.name} (${formatBytes(event.bytes)}, ${formatDuration(event.durationMs)})`;
+    case 'storeRetry':
+      return `${event.operation} failed, attempt ${event.attempt}: ${event.reason}; again in ${formatDuration(event.delayMs)}`;
+    case 'phase':
+      return event.text;
+    case 'pageDamaged':
+      return `damaged page: ${event.file}, block ${event.block}: checksum ${event.found}, expected ${event.expected}`;
+    case 'warning':
+      return event.hint === undefined ? event.message : `${event.message}\n  hint: ${event.hint}`;
+    default:
+      // An event nobody has put into words yet: its name and fields.
+      return formatPlainLine(event, new Date(0)).split(' ').slice(2).join(' ').trimEnd();
+  }
+}
