@@ -11,9 +11,13 @@ export function parseJson(text: string): unknown {
   });
 }
 
-/** Serializes to JSON with bigint as a plain number. */
-export function formatJson(value: unknown): string {
-  return JSON.stringify(value, (_key, item: unknown) => (typeof item === 'bigint' ? rawJson(item) : item));
+/** Serializes to JSON with bigint as a plain number. @param indent blanks a level; none for one line */
+export function formatJson(value: unknown, indent?: number): string {
+  return JSON.stringify(
+    value,
+    (_key, item: unknown) => (typeof item === 'bigint' ? rawJson(item) : item),
+    indent,
+  );
 }
 
 // JSON.rawJSON is in V8 since Node 22, but not in TypeScript's library yet.

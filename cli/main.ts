@@ -1,0 +1,133 @@
+import { Command, CommanderError } from 'commander';
+import { isPgarcError, PgarcError } from '../src/errors.ts';
+import { COMMANDS } from './commands.ts';
+import { findClusterDirectory, mapExitCode } from './exit-code.ts';
+import { describeError, renderError } from './render-error.ts';
+import { createRuntime, type Runtime } from './runtime.ts';
+import { addSettingOptions, collectSettingOptions } from './setting-options.ts';
+import { VERSION } from './version.ts';
+
+/** Runs the command line, then leaves the process. @param argv arguments after the program's name */
+export async function main(argv: readonly string[]): Promise<void> {
+  const program = createProgram();
+  const name = findCommandName(program, argv);
+  let active: Command = program;
+  program.hook('preAction', (_, command) => {
+    active = command;
+  });
+  const interruption = new AbortController();
+  const runtime = createRuntime(interruption.signal, () => collectSettingOptions(active));
+  const exitWith = (code: number): never => process.exit(mapForPostgres(name, code, active));
+
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+    process.on(signal, () => {
+      if (interruption.signal.aborted) exitWith(75);
+      interruption.abort(new PgarcError('interrupted', `interrupted by ${signal}`));
+    });
+  }
+  for (const event of ['uncaughtException', 'unhandledRejection'] as const) {
+    process.on(event, (error: unknown) => {
+      reportError(runtime, error, argv);
+      exitWith(1);
+    });
+  }
+
+  let code: number;
+  try {
+    await defineCommands(program, name, runtime);
+    await program.parseAsync(argv, { from: 'user' });
+    code = runtime.exitCode;
+  } catch (thrown) {
+    code = handleError(runtime, thrown, argv, program);
+  }
+  await runtime.close();
+  exitWith(code);
+}
+
+function createProgram(): Command {
+  const program = new Command('pgarc')
+    .description('Backup and WAL archive for PostgreSQL on S3 or a folder.')
+    .usage('<command> [options]')
+    .version(VERSION, '--version', 'print the version')
+    .helpOption('-h, --help', 'print help')
+    .helpCommand('help [command]', 'print help of a command')
+    .enablePositionalOptions()
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({ outputError: () => undefined });
+  addSettingOptions(program);
+  return program;
+}
+
+/** The command that is asked for, also after `help`; undefined for none or an unknown one. */
+function findCommandName(program: Command, argv: readonly string[]): string | undefined {
+  try {
+    const { operands } = program.parseOptions([...argv]);
+    const [first, second] = operands;
+    const wanted = first === 'help' ? second : first;
+    return COMMANDS.find(({ name }) => name === wanted)?.name;
+  } catch {
+    // A wrong option before the command: the real parse tells of it.
+    return COMMANDS.find(({ name }) => argv.includes(name))?.name;
+  }
+}
+
+/** Names all commands and loads only the one that runs. */
+async function defineCommands(program: Command, wanted: string | undefined, runtime: Runtime): Promise<void> {
+  for (const { name, summary, load } of COMMANDS) {
+    const command = program.command(name).summary(summary).description(summary);
+    if (name !== wanted) continue;
+    const { define } = await load();
+    define(command, runtime);
+    addSettingOptions(command);
+  }
+}
+
+/** Tells of an error once. @returns the exit code */
+function handleError(runtime: Runtime, thrown: unknown, argv: readonly string[], program: Command): number {
+  let error = thrown;
+  if (thrown instanceof CommanderError) {
+    if (thrown.exitCode === 0) return 0;
+    // `pgarc` alone: commander has printed the help.
+    if (thrown.code === 'commander.help') return 2;
+    error = createUsageError(thrown, program, argv);
+  } else if (runtime.signal.aborted && !isPgarcError(thrown, 'interrupted')) {
+    const { message } = runtime.signal.reason as PgarcError;
+    error = new PgarcError('interrupted', message, isAbort(thrown) ? {} : { cause: thrown });
+  }
+  reportError(runtime, error, argv);
+  return isPgarcError(error) ? error.exitCode : 1;
+}
+
+function reportError(runtime: Runtime, error: unknown, argv: readonly string[]): void {
+  if (runtime.logFormat === 'json') {
+    const line = { time: new Date().toISOString(), level: 'error', event: 'failed', ...describeError(error) };
+    runtime.stderr.write(`${JSON.stringify(line)}\n`);
+  } else {
+    runtime.stderr.write(renderError(error, { stack: process.env['PGARC_DEBUG'] === '1' }));
+  }
+  if (argv.includes('--json') && !runtime.hasPrintedJson) {
+    const document = JSON.stringify({ error: describeError(error) }, undefined, 2);
+    runtime.stdout.write(`${runtime.redact(document)}\n`);
+  }
+}
+
+/** commander's `error: unknown option '--x'\n(Did you mean --y?)` as ours. */
+function createUsageError(thrown: CommanderError, program: Command, argv: readonly string[]): PgarcError {
+  const [message = '', suggestion] = thrown.message.replace(/^error: /, '').split('\n');
+  const command = program.commands.find((one) => argv.includes(one.name()));
+  const help = `See \`${['pgarc', ...(command ? [command.name()] : []), '--help'].join(' ')}\`.`;
+  const hint = suggestion === undefined ? help : suggestion.replace(/^\(|\)$/g, '');
+  return new PgarcError('usage', message, { hint });
+}
+
+function isAbort(error: unknown): boolean {
+  return error instanceof Error && error.name === 'AbortError';
+}
+
+function mapForPostgres(name: string | undefined, code: number, command: Command): number {
+  if (name !== 'wal-fetch') return mapExitCode(name, code, '');
+  const pgdata = collectSettingOptions(command).settings.pgdata || process.env['PGARC_PGDATA'];
+  const destination = command.name() === name ? command.args[1] : undefined;
+  return mapExitCode(name, code, findClusterDirectory(destination, pgdata || process.env['PGDATA']));
+}
