@@ -61,15 +61,10 @@ function createProgram(): Command {
 
 /** The command that is asked for, also after `help`; undefined for none or an unknown one. */
 function findCommandName(program: Command, argv: readonly string[]): string | undefined {
-  try {
-    const { operands } = program.parseOptions([...argv]);
-    const [first, second] = operands;
-    const wanted = first === 'help' ? second : first;
-    return COMMANDS.find(({ name }) => name === wanted)?.name;
-  } catch {
-    // A wrong option before the command: the real parse tells of it.
-    return COMMANDS.find(({ name }) => argv.includes(name))?.name;
-  }
+  const withValue = new Set(program.options.filter(({ required }) => required).map(({ long }) => long));
+  const words = argv.filter((word, index) => !word.startsWith('-') && !withValue.has(argv[index - 1]));
+  const wanted = words[0] === 'help' ? words[1] : words[0];
+  return COMMANDS.find(({ name }) => name === wanted)?.name;
 }
 
 /** Names all commands and loads only the one that runs. */
@@ -104,7 +99,7 @@ function reportError(runtime: Runtime, error: unknown, argv: readonly string[]):
     const line = { time: new Date().toISOString(), level: 'error', event: 'failed', ...describeError(error) };
     runtime.stderr.write(`${JSON.stringify(line)}\n`);
   } else {
-    runtime.stderr.write(renderError(error, { stack: process.env['PGARC_DEBUG'] === '1' }));
+    runtime.stderr.write(renderError(error, { stack: process.env.PGARC_DEBUG === '1' }));
   }
   if (argv.includes('--json') && !runtime.hasPrintedJson) {
     const document = JSON.stringify({ error: describeError(error) }, undefined, 2);
@@ -127,7 +122,7 @@ function isAbort(error: unknown): boolean {
 
 function mapForPostgres(name: string | undefined, code: number, command: Command): number {
   if (name !== 'wal-fetch') return mapExitCode(name, code, '');
-  const pgdata = collectSettingOptions(command).settings.pgdata || process.env['PGARC_PGDATA'];
+  const pgdata = collectSettingOptions(command).settings.pgdata || process.env.PGARC_PGDATA;
   const destination = command.name() === name ? command.args[1] : undefined;
-  return mapExitCode(name, code, findClusterDirectory(destination, pgdata || process.env['PGDATA']));
+  return mapExitCode(name, code, findClusterDirectory(destination, pgdata || process.env.PGDATA));
 }

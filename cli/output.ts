@@ -27,7 +27,7 @@ export function createOutput(
     get columns() {
       return (isTerminal && terminal.columns) || 80;
     },
-    colors: isTerminal && !process.env['NO_COLOR'] && process.env['TERM'] !== 'dumb',
+    colors: isTerminal && !process.env.NO_COLOR && process.env.TERM !== 'dumb',
     flush: () =>
       new Promise((resolve) => {
         if (closed || stream.destroyed) resolve();

@@ -39,7 +39,7 @@ export const waleEndpointStyle: Variable = {
 export const walS3Bucket: Variable = {
   name: 'WAL_S3_BUCKET',
   read(value, { environment }) {
-    const scope = environment['PGARC_SCOPE'] || environment['PATRONI_SCOPE'];
+    const scope = environment.PGARC_SCOPE || environment.PATRONI_SCOPE;
     return scope ? `s3://${value.replace(/^s3:\/\//, '')}/backups/${scope}/wal` : undefined;
   },
 };

@@ -20,7 +20,7 @@ export interface LoadOptions {
 /** Reads the settings file, if any, and resolves all settings. @throws PgarcError `setting-invalid` */
 export async function loadSettings(options: LoadOptions): Promise<ResolvedSettings> {
   const { environment } = options;
-  const file = await readSettingsFile(options.config || environment['PGARC_CONFIG'] || undefined);
+  const file = await readSettingsFile(options.config || environment.PGARC_CONFIG || undefined);
   const resolved = resolveSettings({
     flags: options.flags,
     environment,
@@ -73,9 +73,9 @@ function chooseSpool(environment: Environment): string {
   } catch {
     // Not there or not ours.
   }
-  const state = environment['XDG_STATE_HOME'];
+  const state = environment.XDG_STATE_HOME;
   if (state?.startsWith('/')) return join(state, 'pgarc');
-  const home = environment['HOME'] || findHome();
+  const home = environment.HOME || findHome();
   return home === undefined
     ? join(tmpdir(), `pgarc-${process.getuid?.() ?? 'user'}`)
     : join(home, '.local/state/pgarc');
