@@ -19,7 +19,7 @@ export async function main(argv: readonly string[]): Promise<void> {
   const runtime = createRuntime(interruption.signal, () => collectSettingOptions(active));
   const exitWith = (code: number): never => process.exit(mapForPostgres(name, code, active));
 
-  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const) {
     process.on(signal, () => {
       if (interruption.signal.aborted) exitWith(75);
       interruption.abort(new PgarcError('interrupted', `interrupted by ${signal}`));
