@@ -1,8 +1,34 @@
 import type { Command } from 'commander';
-import { PgarcError } from '../../src/errors.ts';
+import type { CliContext } from '../context.ts';
+import { describe } from '../help.ts';
 
-export function define(command: Command): void {
-  command.action(() => {
-    throw new PgarcError('failed', `${command.name()} is not there yet`);
+export function define(command: Command, context: CliContext): void {
+  describe(command, {
+    description:
+      'Restores one WAL file, whole and checked. Ends with 74 only when the store answered that it has no such file. Any other failure is 75 on a standby, which asks again, and 255 elsewhere, which stops the server instead of ending recovery too early.',
+    exitCodes: [74, 255],
+    examples: [
+      "restore_command = 'pgarc wal-fetch %f %p'",
+      'pgarc wal-fetch 00000001000000000000002A /tmp/00000001000000000000002A',
+    ],
   });
+  command
+    .argument('<name>', "name of the file, PostgreSQL's %f")
+    .argument('<destination>', "where it goes, PostgreSQL's %p")
+    .action(async (name: string, destination: string) => {
+      const settings = await context.loadSettings();
+      const { fetchTimeout, spool, pgdata } = settings;
+      const [{ fetchWal }, { EXTENSION_OF }, store] = await Promise.all([
+        import('../../src/wal/fetch.ts'),
+        import('../../src/wal/read-object.ts'),
+        // The store itself asks again for as long as PostgreSQL shall wait.
+        context.openStore({ ...settings, storeTimeout: fetchTimeout }),
+      ]);
+      const usualExtension = EXTENSION_OF[settings.compressionMethod];
+      await fetchWal(
+        { store, usualExtension, fetchTimeout, spool, pgdata, emit: context.emit },
+        { name, destination, cwd: process.cwd() },
+        context.signal,
+      );
+    });
 }

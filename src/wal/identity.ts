@@ -1,0 +1,92 @@
+import { parseJson } from '../backup/format/json.ts';
+import { isPgarcError, PgarcError } from '../errors.ts';
+import type { Emit } from '../report/events.ts';
+import type { ObjectStore } from '../store/store.ts';
+import { readNote, writeNote } from './note.ts';
+
+/** The object that says which cluster an archive belongs to: `{"system_identifier":"…"}`. */
+export const IDENTITY_KEY = 'pgarc/identity.json';
+
+export interface IdentityDeps {
+  store: ObjectStore;
+  /** Local folder with this host's note on the archive. */
+  spool: string;
+  emit: Emit;
+}
+
+/**
+ * Makes sure that the archive belongs to the cluster `systemIdentifier`; a new archive is made its own. Costs
+ * no request once this host has noted the identity. A note that differs is not believed: the store decides.
+ * @throws PgarcError `identity-mismatch`
+ */
+export async function ensureIdentity(
+  deps: IdentityDeps,
+  systemIdentifier: bigint,
+  signal: AbortSignal,
+): Promise<void> {
+  const note = await readNote(deps.spool, deps.store.location);
+  if (note.systemIdentifier === systemIdentifier) return;
+  const owner =
+    (await readIdentity(deps.store, signal)) ?? (await claim(deps.store, systemIdentifier, signal));
+  if (owner !== systemIdentifier) throw mismatch(deps.store.location, owner, systemIdentifier);
+  await writeNote(deps.spool, deps.store.location, { ...note, systemIdentifier }, deps.emit);
+}
+
+/** The archive's cluster, from the note or the store; undefined when no push of pgarc has claimed it yet. */
+export async function knownIdentity(deps: IdentityDeps, signal: AbortSignal): Promise<bigint | undefined> {
+  const note = await readNote(deps.spool, deps.store.location);
+  if (note.systemIdentifier !== undefined) return note.systemIdentifier;
+  const systemIdentifier = await readIdentity(deps.store, signal);
+  if (systemIdentifier !== undefined) {
+    await writeNote(deps.spool, deps.store.location, { ...note, systemIdentifier }, deps.emit);
+  }
+  return systemIdentifier;
+}
+
+/** Reads identity.json. @throws PgarcError `object-damaged` */
+export async function readIdentity(store: ObjectStore, signal: AbortSignal): Promise<bigint | undefined> {
+  const bytes = await store.get(IDENTITY_KEY, { signal });
+  if (bytes === undefined) return undefined;
+  try {
+    const { system_identifier: id } = parseJson(bytes.toString('utf8')) as Record<string, unknown>;
+    if (typeof id === 'bigint' || Number.isSafeInteger(id) || /^[0-9]{1,20}$/.test(String(id))) {
+      return BigInt(String(id));
+    }
+  } catch (error) {
+    if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
+  }
+  throw new PgarcError('object-damaged', `${IDENTITY_KEY} in ${store.location} names no system identifier`, {
+    hint: 'Remove it when the archive is this cluster’s: the next push writes it again.',
+  });
+}
+
+/** Writes identity.json for an archive without one. @returns whose it is now */
+async function claim(store: ObjectStore, systemIdentifier: bigint, signal: AbortSignal): Promise<bigint> {
+  const { findOwner } = await import('./owner.ts');
+  const owner = await findOwner(store, signal);
+  if (owner !== undefined && owner !== systemIdentifier) return owner;
+  const text = JSON.stringify({
+    system_identifier: systemIdentifier.toString(),
+    created: new Date().toISOString(),
+  });
+  const outcome = await store.putIfAbsent(IDENTITY_KEY, Buffer.from(`${text}\n`), { signal });
+  if (outcome === 'stored') return systemIdentifier;
+  // Another push was quicker, or our own first attempt was stored and its answer lost.
+  return (await readIdentity(store, signal)) ?? systemIdentifier;
+}
+
+function mismatch(location: string, owner: bigint, systemIdentifier: bigint): PgarcError {
+  return new PgarcError(
+    'identity-mismatch',
+    `the archive ${location} belongs to the cluster with system identifier ${owner}, and this one has ${systemIdentifier}`,
+    {
+      hint: 'A cluster that was initialised anew, upgraded with pg_upgrade or runs with copied settings needs a prefix of its own: set PGARC_STORE to a new one.',
+      details: { archive: owner.toString(), cluster: systemIdentifier.toString() },
+    },
+  );
+}
+
+/** True for the error of an archive that is another cluster's. */
+export function isIdentityMismatch(error: unknown): error is PgarcError {
+  return isPgarcError(error, 'identity-mismatch');
+}

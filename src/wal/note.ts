@@ -1,0 +1,64 @@
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { messageOf } from '../errors.ts';
+import type { Emit } from '../report/events.ts';
+
+/** What this host remembers of an archive, so that a push costs one request. Only ever a shortcut. */
+export interface ArchiveNote {
+  /** Of the cluster the archive belongs to. */
+  systemIdentifier?: bigint | undefined;
+  /** Of the segments this host pushed last: what it stores under another was compared with it once. */
+  extension?: string | undefined;
+}
+
+/**
+ * Reads the note on the archive at `location`. Anything wrong with it (missing, torn, of another archive)
+ * gives an empty note: the store is asked then.
+ */
+export async function readNote(spool: string, location: string): Promise<ArchiveNote> {
+  try {
+    const note: unknown = JSON.parse(await readFile(notePath(spool, location), 'utf8'));
+    if (typeof note !== 'object' || note === null) return {};
+    const { location: whose, systemIdentifier: id, extension } = note as Record<string, unknown>;
+    if (whose !== location) return {};
+    return {
+      systemIdentifier: typeof id === 'string' && /^[0-9]{1,20}$/.test(id) ? BigInt(id) : undefined,
+      extension: typeof extension === 'string' ? extension : undefined,
+    };
+  } catch {
+    return {};
+  }
+}
+
+/** Replaces the note, whole or not at all. A spool that cannot be written costs a warning, nothing else. */
+export async function writeNote(
+  spool: string,
+  location: string,
+  note: ArchiveNote,
+  emit: Emit,
+): Promise<void> {
+  const path = notePath(spool, location);
+  const temporary = `${path}.${process.pid}.tmp`;
+  const text = JSON.stringify({
+    location,
+    systemIdentifier: note.systemIdentifier?.toString(),
+    extension: note.extension,
+  });
+  try {
+    await mkdir(spool, { recursive: true });
+    await writeFile(temporary, `${text}\n`);
+    await rename(temporary, path);
+  } catch (error) {
+    await rm(temporary, { force: true }).catch(() => undefined);
+    emit({
+      type: 'warning',
+      message: `the spool cannot be written: ${messageOf(error)}`,
+      hint: 'Make it writable for this user, or set PGARC_SPOOL; until then every push asks the store more often.',
+    });
+  }
+}
+
+function notePath(spool: string, location: string): string {
+  return join(spool, `archive-${createHash('sha256').update(location).digest('hex')}.json`);
+}

@@ -1,0 +1,180 @@
+import { resolve } from 'node:path';
+import { walKey } from '../backup/format/keys.ts';
+import type { Encoder } from '../codec/codec.ts';
+import { PgarcError } from '../errors.ts';
+import type { Emit } from '../report/events.ts';
+import type { ObjectStore } from '../store/store.ts';
+import { findCluster, readClusterControl } from './cluster.ts';
+import { compareWithStored, conflict } from './compare.ts';
+import { compressBuffer, compressFile, readFully } from './compress.ts';
+import { ensureIdentity, isIdentityMismatch } from './identity.ts';
+import { readNote, writeNote } from './note.ts';
+import { findWalKeys } from './read-object.ts';
+import { openSource, type WalSource } from './source.ts';
+
+export interface PushDeps {
+  store: ObjectStore;
+  encoder: Encoder;
+  spool: string;
+  /** The setting; finds the cluster when pg_wal is a link elsewhere. */
+  pgdata: string | undefined;
+  emit: Emit;
+}
+
+export interface PushOptions {
+  /** PostgreSQL's %p. */
+  path: string;
+  /** What a relative path starts from, and where the cluster may be. */
+  cwd: string;
+}
+
+export interface PushResult {
+  name: string;
+  outcome: 'stored' | 'already-stored';
+  /** Of the file. */
+  bytes: number;
+  /** As stored; 0 when it was stored before. */
+  storedBytes: number;
+}
+
+/** Files up to this size are compressed into one buffer and stored by one request, bytes. */
+const WHOLE_SIZE = 64 * 1024 * 1024;
+
+/** A name whose object vanishes between "it exists" and the look at it is tried this often. */
+const ATTEMPTS = 3;
+
+/**
+ * Archives one WAL file (DESIGN §4). Returns only when it is stored, by this call or with the same bytes
+ * before. One request in the usual case: the conditional PutObject.
+ *
+ * The condition covers one key, and the same file might be stored under another extension: WAL-G's before
+ * the change to pgarc, or pgarc's before a change of the compression. So the archive is listed for the name
+ * first when this host has not pushed with this extension yet (note.ts), and always for the small files,
+ * which are few. Hosts of one cluster that compress differently at the same time are not supported.
+ * @throws PgarcError `wal-invalid`, `wal-conflict`, `store-unreachable`
+ */
+export async function pushWal(
+  deps: PushDeps,
+  options: PushOptions,
+  signal: AbortSignal,
+): Promise<PushResult> {
+  const begin = performance.now();
+  const path = resolve(options.cwd, options.path);
+  const source = await openSource(path);
+  try {
+    await checkOwner(deps, source, path, options.cwd, signal);
+    const storedBytes = await store(deps, source, signal);
+    const { name } = source.file;
+    if (storedBytes === undefined) {
+      deps.emit({ type: 'walAlreadyStored', name });
+      return { name, outcome: 'already-stored', bytes: source.size, storedBytes: 0 };
+    }
+    const durationMs = performance.now() - begin;
+    deps.emit({ type: 'walPushed', name, bytes: source.size, storedBytes, durationMs });
+    return { name, outcome: 'stored', bytes: source.size, storedBytes };
+  } finally {
+    await source.handle.close();
+  }
+}
+
+async function checkOwner(
+  deps: PushDeps,
+  source: WalSource,
+  path: string,
+  cwd: string,
+  signal: AbortSignal,
+): Promise<void> {
+  let { systemIdentifier } = source;
+  if (systemIdentifier === undefined) {
+    const cluster = await findCluster(path, { cwd, pgdata: deps.pgdata });
+    systemIdentifier = (await readClusterControl(cluster, deps.emit))?.systemIdentifier;
+  }
+  if (systemIdentifier === undefined) return;
+  try {
+    await ensureIdentity(deps, systemIdentifier, signal);
+  } catch (error) {
+    if (!isIdentityMismatch(error)) throw error;
+    const { message, hint = '' } = error;
+    throw new PgarcError('wal-invalid', `${source.file.name} is not stored: ${message}`, {
+      cause: error,
+      hint,
+    });
+  }
+}
+
+/** @returns bytes stored, or undefined when the same file was stored before */
+async function store(deps: PushDeps, source: WalSource, signal: AbortSignal): Promise<number | undefined> {
+  const { extension } = deps.encoder;
+  const key = walKey(source.file.name, extension);
+  const note = await readNote(deps.spool, deps.store.location);
+  const isSegment = source.file.kind === 'segment';
+  if (!isSegment || note.extension !== extension) {
+    for (const other of await findWalKeys(deps.store, source.file.name, signal)) {
+      if (await isStored(deps.store, other, source, signal)) return undefined;
+    }
+  }
+  const storedBytes = await create(deps, key, source, signal);
+  if (isSegment && note.extension !== extension) {
+    const { systemIdentifier } = await readNote(deps.spool, deps.store.location);
+    await writeNote(deps.spool, deps.store.location, { systemIdentifier, extension }, deps.emit);
+  }
+  return storedBytes;
+}
+
+/** @returns bytes stored, or undefined when the same file is stored under `key` */
+async function create(
+  deps: PushDeps,
+  key: string,
+  source: WalSource,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    const storedBytes = await putIfAbsent(deps, key, source, signal);
+    if (storedBytes !== undefined) return storedBytes;
+    if (await isStored(deps.store, key, source, signal)) return undefined;
+  }
+  throw new PgarcError('failed', `${key} comes and goes in ${deps.store.location}`, {
+    hint: 'Something else deletes objects under this prefix; PostgreSQL will ask again.',
+  });
+}
+
+/** @returns bytes stored, or undefined when the key is taken */
+async function putIfAbsent(
+  deps: PushDeps,
+  key: string,
+  source: WalSource,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const { handle, size } = source;
+  if (size > WHOLE_SIZE) {
+    let storedBytes = 0;
+    const body = async function* () {
+      for await (const frame of compressFile(handle, size, deps.encoder)) {
+        storedBytes += frame.length;
+        yield frame;
+      }
+      await source.assertUnchanged();
+    };
+    const outcome = await deps.store.putStreamIfAbsent(key, body(), { signal });
+    return outcome === 'stored' ? storedBytes : undefined;
+  }
+  const input = Buffer.allocUnsafeSlow(size);
+  await readFully(handle, input, 0);
+  await source.assertUnchanged();
+  const output = await compressBuffer(input, deps.encoder);
+  const outcome = await deps.store.putIfAbsent(key, output, { signal });
+  return outcome === 'stored' ? output.length : undefined;
+}
+
+/** @returns false when nothing is stored there any more. @throws PgarcError `wal-conflict` */
+async function isStored(
+  store: ObjectStore,
+  key: string,
+  source: WalSource,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const found = await compareWithStored(store, key, source, signal);
+  if (found === undefined) return false;
+  if (found.firstDifference !== undefined) throw conflict(source, key, store.location, found);
+  return true;
+}

@@ -1,0 +1,108 @@
+import { WAL, walKey } from '../backup/format/keys.ts';
+import { PgarcError } from '../errors.ts';
+import type { ObjectStore } from '../store/store.ts';
+import { classifyWalFile } from './file-name.ts';
+
+/** A WAL file in the store, opened. */
+export interface WalObject {
+  key: string;
+  /** Of the key, without the dot; empty for an uncompressed object. */
+  extension: string;
+  /** Bytes as stored. */
+  storedSize: number;
+  /** Plain bytes; a chunk is the reader's until it asks for the next. Damage throws `object-damaged`. */
+  body: AsyncIterable<Buffer>;
+}
+
+/** Extension of what each compression method writes. */
+export const EXTENSION_OF = { lz4: 'lz4', zstd: 'zst' } as const;
+
+/** Largest WAL file, bytes: a segment of initdb --wal-segsize=1024. */
+export const MAX_WAL_SIZE = 2 ** 30;
+
+/**
+ * Opens a WAL file: under its usual extension with one GET; when that is not there, one LIST says whether it
+ * is stored under any other.
+ * @returns undefined only when the store answered that it holds no such file
+ * @throws PgarcError `object-damaged` when it is only stored in a form pgarc cannot read
+ */
+export async function openWalObject(
+  store: ObjectStore,
+  name: string,
+  usualExtension: string,
+  signal: AbortSignal,
+): Promise<WalObject | undefined> {
+  const usual = await openWalKey(store, walKey(name, usualExtension), signal);
+  if (usual !== undefined) return usual;
+  for (const key of await findWalKeys(store, name, signal)) {
+    // The usual one again, when it was stored between the two requests.
+    const object = await openWalKey(store, key, signal);
+    if (object !== undefined) return object;
+  }
+  return undefined;
+}
+
+/** Opens the WAL file under exactly this key. @returns undefined when the store answered that there is none */
+export async function openWalKey(
+  store: ObjectStore,
+  key: string,
+  signal: AbortSignal,
+): Promise<WalObject | undefined> {
+  const { openDecoder } = await import('../codec/codecs.ts');
+  const extension = walFileOfKey(key)?.extension ?? '';
+  const decoder = await openDecoder(extension);
+  if (decoder === undefined) {
+    throw new PgarcError('object-damaged', `${key} is stored as .${extension}, which pgarc cannot read`);
+  }
+  const stream = await store.getStream(key, { signal });
+  if (stream === undefined) return undefined;
+  return { key, extension, storedSize: stream.size, body: decoder.decompress(stream.body) };
+}
+
+/** Keys under which a WAL file is stored, those pgarc reads first. One LIST. */
+export async function findWalKeys(store: ObjectStore, name: string, signal: AbortSignal): Promise<string[]> {
+  const { EXTENSIONS } = await import('../codec/codecs.ts');
+  const rank = (key: string) => {
+    const index = EXTENSIONS.indexOf(walFileOfKey(key)?.extension ?? '');
+    return index === -1 ? EXTENSIONS.length : index;
+  };
+  const keys: string[] = [];
+  for await (const { key } of store.list(`${WAL}${name}`, { signal })) {
+    if (walFileOfKey(key)?.file === name) keys.push(key);
+  }
+  return keys.sort((a, b) => rank(a) - rank(b));
+}
+
+/** Splits a key in wal_005/ into file name and extension. @returns undefined when it is no WAL file's */
+export function walFileOfKey(key: string): { file: string; extension: string } | undefined {
+  if (!key.startsWith(WAL)) return undefined;
+  const base = key.slice(WAL.length);
+  if (classifyWalFile(base) !== undefined) return { file: base, extension: '' };
+  const dot = base.lastIndexOf('.');
+  const file = base.slice(0, Math.max(dot, 0));
+  return classifyWalFile(file) === undefined ? undefined : { file, extension: base.slice(dot + 1) };
+}
+
+/**
+ * Reads a WAL file whole.
+ * @param usualExtension tried first, with one request
+ * @returns undefined only when the store answered that it holds no such file
+ * @throws PgarcError `object-damaged`, also for one of more than 1 GiB
+ */
+export async function readWalObject(
+  store: ObjectStore,
+  name: string,
+  signal: AbortSignal,
+  usualExtension = 'lz4',
+): Promise<Buffer | undefined> {
+  const object = await openWalObject(store, name, usualExtension, signal);
+  if (object === undefined) return undefined;
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of object.body) {
+    size += chunk.length;
+    if (size > MAX_WAL_SIZE) throw new PgarcError('object-damaged', `${object.key} holds more than 1 GiB`);
+    chunks.push(Buffer.from(chunk));
+  }
+  return Buffer.concat(chunks, size);
+}
