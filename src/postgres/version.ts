@@ -1,0 +1,21 @@
+import { PgarcError } from '../errors.ts';
+
+const OLDEST = 13;
+
+/** Major version of a server_version_num such as 150020. */
+export function majorVersion(versionNumber: number): number {
+  return Math.floor(versionNumber / 10_000);
+}
+
+/** Writes a server_version_num as people do: 150020 is `15.20`. */
+export function formatVersion(versionNumber: number): string {
+  return `${majorVersion(versionNumber)}.${versionNumber % 10_000}`;
+}
+
+/** @throws PgarcError `refused` for a server older than pgarc knows */
+export function requireKnownVersion(versionNumber: number): void {
+  if (majorVersion(versionNumber) >= OLDEST) return;
+  throw new PgarcError('refused', `PostgreSQL ${formatVersion(versionNumber)} is too old`, {
+    hint: `pgarc backs up PostgreSQL ${OLDEST} and later.`,
+  });
+}

@@ -1,0 +1,31 @@
+import { describe, expect, it } from 'vitest';
+import { parseBackupLabel } from '../../../src/postgres/backup-label.ts';
+import { formatVersion, majorVersion, requireKnownVersion } from '../../../src/postgres/version.ts';
+
+const LABEL = `START WAL LOCATION: 0/2000028 (file 000000030000000000000002)
+CHECKPOINT LOCATION: 0/2000060
+BACKUP METHOD: streamed
+BACKUP FROM: primary
+START TIME: 2026-11-21 12:00:31 UTC
+LABEL: pgarc
+START TIMELINE: 3
+`;
+
+describe('parseBackupLabel', () => {
+  it('reads start and timeline', () => {
+    expect(parseBackupLabel(LABEL)).toEqual({ startLsn: 0x2000028n, timeline: 3 });
+  });
+
+  it('refuses what is no label', () => {
+    expect(() => parseBackupLabel('')).toThrow('backup label');
+  });
+});
+
+describe('versions', () => {
+  it('are read and written as people do', () => {
+    expect(majorVersion(150020)).toBe(15);
+    expect(formatVersion(150020)).toBe('15.20');
+    expect(() => requireKnownVersion(120022)).toThrow('PostgreSQL 12.22 is too old');
+    expect(() => requireKnownVersion(180001)).not.toThrow();
+  });
+});
