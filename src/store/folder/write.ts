@@ -1,0 +1,168 @@
+import { randomBytes } from 'node:crypto';
+import { type FileHandle, link, mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname, relative } from 'node:path';
+import { untilAborted } from '../abortable.ts';
+import type { PutOutcome } from '../store.ts';
+import { assertRoot, codeOf, type FolderContext, isMissing, pathOf, toFolderError } from './root.ts';
+
+/** How often a parent folder is made again that another process has just removed because it was empty. */
+const PARENT_ATTEMPTS = 5;
+
+/** What `link` answers where the file system has no hard links. */
+const NO_LINKS = new Set(['EPERM', 'ENOTSUP', 'EOPNOTSUPP', 'ENOSYS', 'EMLINK']);
+
+/** How a finished temporary file gets its place. */
+export type Place = (context: FolderContext, temporary: string, path: string) => Promise<PutOutcome>;
+
+export interface Written {
+  bytes: number;
+  outcome: PutOutcome;
+}
+
+/**
+ * Writes a file out of chunks, whole or not at all: a temporary file is filled, synced, and given its place.
+ * What `body` throws and the signal's reason are thrown on.
+ */
+export async function writeFile(
+  context: FolderContext,
+  key: string,
+  body: AsyncIterable<Uint8Array> | readonly Uint8Array[],
+  place: Place,
+  signal?: AbortSignal,
+): Promise<Written> {
+  signal?.throwIfAborted();
+  const path = pathOf(context, key);
+  const { file, temporary } = await openTemporary(context, key, path);
+  let isPlaced = false;
+  try {
+    let bytes = 0;
+    try {
+      for await (const chunk of Array.isArray(body)
+        ? body
+        : untilAborted(body as AsyncIterable<Uint8Array>, signal)) {
+        await onStore(context, key, () => writeAll(file, chunk));
+        bytes += chunk.length;
+      }
+      await onStore(context, key, () => file.sync());
+    } finally {
+      await file.close();
+    }
+    signal?.throwIfAborted();
+    const outcome = await onStore(context, key, () => place(context, temporary, path));
+    isPlaced = true;
+    await onStore(context, key, () => syncFolder(dirname(path)));
+    return { bytes, outcome };
+  } finally {
+    if (!isPlaced) await rm(temporary, { force: true }).catch(() => undefined);
+  }
+}
+
+/** Runs a call on the store's files; what it throws is about the store. */
+async function onStore<T>(context: FolderContext, key: string, call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw toFolderError(error, context, 'write', key);
+  }
+}
+
+/** Puts the file in the place of an older one. */
+export async function replace(_context: FolderContext, temporary: string, path: string): Promise<PutOutcome> {
+  await rename(temporary, path);
+  return 'stored';
+}
+
+/** Gives the file its place only where there is none. */
+export async function createOnly(
+  context: FolderContext,
+  temporary: string,
+  path: string,
+): Promise<PutOutcome> {
+  if (context.canLink) {
+    try {
+      await link(temporary, path);
+      await rm(temporary, { force: true });
+      return 'stored';
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST') return endAbsent(temporary);
+      if (!NO_LINKS.has(codeOf(error) ?? '')) throw error;
+      context.canLink = false;
+      context.emit({
+        type: 'warning',
+        message: `the file system of ${context.root} has no hard links, so two writers of one object at the same moment are not told apart`,
+      });
+    }
+  }
+  if (await exists(path)) return endAbsent(temporary);
+  return replace(context, temporary, path);
+}
+
+async function endAbsent(temporary: string): Promise<PutOutcome> {
+  await rm(temporary, { force: true });
+  return 'exists';
+}
+
+async function openTemporary(
+  context: FolderContext,
+  key: string,
+  path: string,
+): Promise<{ file: FileHandle; temporary: string }> {
+  const folder = dirname(path);
+  for (let attempt = 1; ; attempt++) {
+    const temporary = `${folder}/.pgarc-${process.pid}-${randomBytes(8).toString('hex')}.tmp`;
+    try {
+      return { file: await open(temporary, 'wx', 0o640), temporary };
+    } catch (error) {
+      if (codeOf(error) !== 'ENOENT' || attempt === PARENT_ATTEMPTS) {
+        throw toFolderError(error, context, 'write', key);
+      }
+    }
+    await assertRoot(context);
+    try {
+      await makeParents(context.root, folder);
+    } catch (error) {
+      if (!isMissing(error)) throw toFolderError(error, context, 'make the folder of', key);
+    }
+  }
+}
+
+/** Makes the folders between the root and `folder`, each synced into its parent. */
+async function makeParents(root: string, folder: string): Promise<void> {
+  let parent = root;
+  for (const name of relative(root, folder).split('/')) {
+    const child = `${parent}/${name}`;
+    try {
+      await mkdir(child, 0o750);
+      await syncFolder(parent);
+    } catch (error) {
+      if (codeOf(error) !== 'EEXIST') throw error;
+    }
+    parent = child;
+  }
+}
+
+/** Makes the names in a folder durable. Some network file systems cannot and say so; there it is not needed. */
+export async function syncFolder(path: string): Promise<void> {
+  const folder = await open(path, 'r');
+  try {
+    await folder.sync();
+  } catch (error) {
+    if (codeOf(error) !== 'EINVAL' && codeOf(error) !== 'ENOTSUP') throw error;
+  } finally {
+    await folder.close();
+  }
+}
+
+async function writeAll(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let offset = 0; offset < chunk.length; ) {
+    offset += (await file.write(chunk, offset, chunk.length - offset)).bytesWritten;
+  }
+}
+
+/** Whether there is a file already. */
+export async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isFile(),
+    () => false,
+  );
+}
