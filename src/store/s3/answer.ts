@@ -1,0 +1,124 @@
+/** What an answer must look like to be S3's. */
+export type Expected =
+  /** An object's bytes: headers must say so, the body is read later. */
+  | 'object'
+  /** An object's tag and no body. */
+  | 'tag'
+  /** A whole XML document whose root is `…Result`. */
+  | 'result'
+  /** No body. */
+  | 'nothing';
+
+/** What the request is, told from its form (S3 API reference). */
+export function expectedAnswer(method: string, query: Record<string, unknown> = {}): Expected {
+  if (method === 'GET') return 'list-type' in query || 'uploads' in query ? 'result' : 'object';
+  if (method === 'POST') return 'result';
+  return method === 'PUT' || method === 'HEAD' ? 'tag' : 'nothing';
+}
+
+/** The store, or something on the way to it, answered other than asked. */
+export class S3Refusal extends Error {
+  readonly status: number;
+  /** S3's code, such as `NoSuchKey`; undefined when the answer has none. */
+  readonly code: string | undefined;
+  readonly requestId: string | undefined;
+  /** False when the answer cannot be S3's: a proxy's page, or a document cut short. */
+  readonly isFromStore: boolean;
+
+  constructor(
+    status: number,
+    code: string | undefined,
+    message: string,
+    requestId: string | undefined,
+    isFromStore: boolean,
+  ) {
+    super(message);
+    this.name = 'S3Refusal';
+    this.status = status;
+    this.code = code;
+    this.requestId = requestId;
+    this.isFromStore = isFromStore;
+  }
+}
+
+/** Whether the store itself refused with this code. */
+export function isRefusal(error: unknown, ...codes: string[]): error is S3Refusal {
+  return error instanceof S3Refusal && error.isFromStore && codes.includes(error.code ?? '');
+}
+
+/**
+ * Makes sure that an answer is S3's and says that it was done.
+ * @throws S3Refusal
+ */
+export function checkAnswer(
+  expected: Expected,
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  body: Buffer | undefined,
+): void {
+  const text = body?.toString('utf8').trim() ?? '';
+  const root = rootOf(text);
+  const requestId = headers['x-amz-request-id'] ?? elementOf(text, 'RequestId');
+  // AWS reports failures that it meets late in an answer of status 200.
+  if (status >= 300 || root === 'Error') throw refusalOf(status, headers, text, root, requestId);
+  if (/^text\/html\b/i.test(headers['content-type'] ?? '') || root?.toLowerCase() === 'html') {
+    throw foreign(status, text, requestId);
+  }
+  if ((expected === 'object' || expected === 'tag') && headers.etag === undefined) {
+    throw foreign(status, text, requestId);
+  }
+  if (expected === 'result' && !(root?.endsWith('Result') && text.endsWith(`</${root}>`))) {
+    throw foreign(status, text, requestId);
+  }
+}
+
+function refusalOf(
+  status: number,
+  headers: Readonly<Record<string, string>>,
+  text: string,
+  root: string | undefined,
+  requestId: string | undefined,
+): S3Refusal {
+  const code = root === 'Error' ? elementOf(text, 'Code') : undefined;
+  if (code !== undefined) {
+    const region = headers['x-amz-bucket-region'];
+    const where = region === undefined || status >= 400 ? '' : ` (the bucket is in region ${region})`;
+    return new S3Refusal(status, code, (elementOf(text, 'Message') ?? '') + where, requestId, true);
+  }
+  // HEAD has no body; its request id tells that it was S3 that answered.
+  if (text === '') return new S3Refusal(status, undefined, '', requestId, requestId !== undefined);
+  return foreign(status, text, requestId);
+}
+
+function foreign(status: number, text: string, requestId: string | undefined): S3Refusal {
+  return new S3Refusal(status, undefined, describeForeign(text), requestId, false);
+}
+
+/** A few words of what came instead of S3's XML. */
+function describeForeign(text: string): string {
+  if (text === '') return 'an answer S3 does not give';
+  const kind = /^<(!doctype\s+html|html)\b/i.test(text) ? 'HTML instead of XML' : 'no answer of S3';
+  const words = (elementOf(text, 'title') ?? text.replace(/<[^>]*>/g, ' ')).replace(/\s+/g, ' ').trim();
+  return words === '' ? kind : `${kind}: ${words.slice(0, 120)}`;
+}
+
+/** Name of the root element of an XML document. */
+function rootOf(text: string): string | undefined {
+  return /^(?:\ufeff)?(?:<\?xml[^>]*\?>\s*)?<([A-Za-z][\w.-]*)/.exec(text)?.[1];
+}
+
+/** Text of the first element of that name, unescaped. */
+function elementOf(text: string, name: string): string | undefined {
+  const found = new RegExp(`<${name}>([^<]*)</${name}>`, 'i').exec(text)?.[1];
+  return found?.replace(/&(amp|lt|gt|quot|apos|#39|#34);/g, (_, entity: string) => ENTITIES[entity]!);
+}
+
+const ENTITIES: Record<string, string> = {
+  amp: '&',
+  lt: '<',
+  gt: '>',
+  quot: '"',
+  apos: "'",
+  '#39': "'",
+  '#34': '"',
+};

@@ -1,0 +1,86 @@
+import { readFile } from 'node:fs/promises';
+import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
+import type { Settings } from '../../config/settings.ts';
+import { messageOf, PgarcError } from '../../errors.ts';
+import { Transport } from './transport.ts';
+
+/** Middleware of the SDK that costs time or a round trip and does nothing for us. */
+const UNWANTED = [
+  // Expect: 100-continue costs a round trip a request.
+  'addExpectContinueMiddleware',
+  'getUserAgentMiddleware',
+  'recursionDetectionMiddleware',
+  'loggerMiddleware',
+  'regionRedirectMiddleware',
+  's3ExpressMiddleware',
+];
+
+/**
+ * Makes the SDK's client as pgarc wants it: no retries of its own (src/store/retry.ts is the one layer), no
+ * checksums computed in JavaScript, payloads unsigned (SHA-256 halves the speed of uploads; every upload
+ * carries a CRC32 that is signed), objects' checksums asked for.
+ * @throws PgarcError `setting-invalid`
+ */
+export async function makeClient(settings: Settings): Promise<S3Client> {
+  const ca = settings.s3CaFile === undefined ? {} : { ca: await readCa(settings.s3CaFile) };
+  const transport = new Transport({ ...ca, requestTimeout: settings.requestTimeout });
+  const client = new S3Client({
+    region: settings.s3Region,
+    forcePathStyle: settings.s3ForcePathStyle,
+    maxAttempts: 1,
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+    requestHandler: transport as unknown as NonNullable<S3ClientConfig['requestHandler']>,
+    ...(settings.s3Endpoint === undefined ? {} : { endpoint: settings.s3Endpoint }),
+    ...credentialsOf(settings),
+  });
+  for (const name of UNWANTED) client.middlewareStack.remove(name);
+  client.middlewareStack.add(
+    (next, context) => (args) => {
+      const request = args.request as { headers: Record<string, string> };
+      request.headers['user-agent'] = 'pgarc';
+      const command = context.commandName ?? '';
+      if (command === 'PutObjectCommand' || command === 'UploadPartCommand') {
+        request.headers['x-amz-content-sha256'] = 'UNSIGNED-PAYLOAD';
+      }
+      // Asked for here and not by the command's own parameter, which makes the SDK check it chunk by chunk.
+      const isRead = command === 'GetObjectCommand' || command === 'HeadObjectCommand';
+      if (isRead) request.headers['x-amz-checksum-mode'] = 'ENABLED';
+      return next(args);
+    },
+    { step: 'build', name: 'pgarcHeaders', priority: 'low' },
+  );
+  return client;
+}
+
+/** Static credentials when they are set, else the SDK's default chain, which it loads when first used. */
+function credentialsOf(settings: Settings): Pick<S3ClientConfig, 'credentials'> {
+  const { awsAccessKeyId, awsSecretAccessKey, awsSessionToken } = settings;
+  if (awsAccessKeyId === undefined && awsSecretAccessKey === undefined) return {};
+  if (awsAccessKeyId === undefined || awsSecretAccessKey === undefined) {
+    const missing = awsAccessKeyId === undefined ? 'aws-access-key-id' : 'aws-secret-access-key';
+    throw new PgarcError('setting-invalid', `${missing} is missing`, {
+      hint: 'Set both the access key id and the secret access key, or neither.',
+    });
+  }
+  return {
+    credentials: {
+      accessKeyId: awsAccessKeyId,
+      secretAccessKey: awsSecretAccessKey,
+      ...(awsSessionToken === undefined ? {} : { sessionToken: awsSessionToken }),
+    },
+  };
+}
+
+async function readCa(file: string): Promise<Buffer> {
+  let pem: Buffer;
+  try {
+    pem = await readFile(file);
+  } catch (error) {
+    throw new PgarcError('setting-invalid', `s3-ca-file cannot be read: ${messageOf(error)}`, {
+      cause: error,
+    });
+  }
+  if (pem.includes('-----BEGIN CERTIFICATE-----')) return pem;
+  throw new PgarcError('setting-invalid', `s3-ca-file ${file} holds no certificate in PEM form`);
+}

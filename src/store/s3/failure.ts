@@ -1,0 +1,136 @@
+import { messageOf, PgarcError } from '../../errors.ts';
+import { S3Refusal } from './answer.ts';
+import { StalledError } from './idle-timer.ts';
+
+/** Whom an error is about. */
+export interface FailureContext {
+  /** URL without credentials. */
+  endpoint: string;
+  bucket: string;
+  /** Never repeated in a message. */
+  secrets: readonly string[];
+}
+
+/** Codes below status 500 that pass: damage or a stall on the way, or a race of two writers. */
+const PASSING_CODES = new Set([
+  'RequestTimeout',
+  'IncompleteBody',
+  'BadDigest',
+  'XAmzContentChecksumMismatch',
+  'InvalidDigest',
+  'OperationAborted',
+  'ConditionalRequestConflict',
+  'SlowDown',
+  'TooManyRequests',
+]);
+
+/** Statuses that mean the same tomorrow, even when a proxy says so. */
+const FINAL_STATUSES = new Set([400, 401, 403, 405, 407, 411, 412, 501]);
+
+/** Node's codes for connections that fail and may not fail again. */
+const PASSING_ERRORS =
+  /^(ECONN(REFUSED|RESET|ABORTED)|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN|EADDRNOTAVAIL|EMFILE|HPE_\w+|ERR_STREAM_\w+)$/;
+
+const TLS_ERRORS = /CERT|SIGNATURE|^ERR_TLS|^ERR_SSL|^EPROTO$|^HOSTNAME_MISMATCH$/;
+
+/**
+ * What a failed request means: always `store-unreachable` with the endpoint, the bucket and the store's own
+ * words, retryable where the cause may pass.
+ * @param operation such as `PutObject wal_005/…`
+ */
+export function toStoreError(error: unknown, operation: string, context: FailureContext): PgarcError {
+  if (error instanceof PgarcError) return error;
+  const { reason, retryable, hint } = error instanceof S3Refusal ? judgeRefusal(error) : judgeError(error);
+  const clean = hideSecrets(reason, context.secrets);
+  const where = `${context.endpoint}, bucket ${context.bucket}`;
+  return new PgarcError('store-unreachable', `the store at ${where} failed ${operation}: ${clean}`, {
+    retryable,
+    // The SDK's errors can hold the request they belong to, and that is signed.
+    cause: error instanceof S3Refusal || isSystemError(error) ? error : undefined,
+    details: {
+      endpoint: context.endpoint,
+      bucket: context.bucket,
+      operation,
+      reason: clean,
+      ...(error instanceof S3Refusal
+        ? { status: error.status, code: error.code, requestId: error.requestId }
+        : { code: codeOf(error) }),
+    },
+    ...(hint === undefined ? {} : { hint }),
+  });
+}
+
+interface Judgement {
+  reason: string;
+  retryable: boolean;
+  hint?: string;
+}
+
+function judgeRefusal(refusal: S3Refusal): Judgement {
+  const { status, code, message, requestId, isFromStore } = refusal;
+  const words = [String(status), code, message === '' ? undefined : `(${message})`].filter(Boolean).join(' ');
+  const reason = requestId === undefined ? words : `${words}, request ${requestId}`;
+  if (code !== undefined && PASSING_CODES.has(code)) return { reason, retryable: true };
+  const hint = hintFor(status, code, isFromStore);
+  const judgement = hint === undefined ? { reason } : { reason, hint };
+  if (status === 501) return { ...judgement, retryable: false };
+  if (status >= 500 || status === 429 || status === 408) return { ...judgement, retryable: true };
+  // A page of a proxy or a document cut short says nothing about the store.
+  return { ...judgement, retryable: !isFromStore && !FINAL_STATUSES.has(status) };
+}
+
+function hintFor(status: number, code: string | undefined, isFromStore: boolean): string | undefined {
+  if (code === 'NoSuchBucket') return 'Create the bucket, or correct its name in PGARC_STORE.';
+  if (code === 'RequestTimeTooSkewed') return 'Set the clock of this machine or of the store.';
+  if (code === 'InvalidAccessKeyId' || code === 'SignatureDoesNotMatch') {
+    return 'Check AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.';
+  }
+  if (code === 'ExpiredToken')
+    return 'Renew the session token; credentials of a role are renewed by themselves.';
+  if (status === 403) {
+    return 'Let these credentials get, put, list and delete objects under the prefix, and check the name of the bucket.';
+  }
+  if (status >= 300 && status < 400) return 'Check the region and the endpoint of the bucket.';
+  if (!isFromStore) return 'Check the endpoint, and whether a proxy answers in its place.';
+  return undefined;
+}
+
+function judgeError(error: unknown): Judgement {
+  const code = codeOf(error);
+  const name = error instanceof Error ? error.name : '';
+  const message = describe(error, code);
+  if (error instanceof StalledError) return { reason: message, retryable: true };
+  if (/(Credentials|Token)ProviderError/.test(name)) {
+    return {
+      reason: message,
+      retryable: false,
+      hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where the default chain of AWS finds a role.',
+    };
+  }
+  if (code !== undefined && PASSING_ERRORS.test(code)) return { reason: message, retryable: true };
+  if (code !== undefined && TLS_ERRORS.test(code)) {
+    const hint = /^ERR_SSL|^EPROTO$/.test(code)
+      ? 'Check whether the endpoint speaks https on that port.'
+      : 'Name the certificate of the CA of the store with PGARC_S3_CA_FILE.';
+    return { reason: message, retryable: false, hint };
+  }
+  return { reason: message, retryable: false };
+}
+
+/** Connecting to several addresses fails with one error for each and no words of its own. */
+function describe(error: unknown, code: string | undefined): string {
+  const inner = error instanceof AggregateError ? error.errors.map(messageOf).join('; ') : messageOf(error);
+  return inner === '' ? (code ?? 'no answer') : inner;
+}
+
+function codeOf(error: unknown): string | undefined {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+}
+
+function isSystemError(error: unknown): boolean {
+  return codeOf(error) !== undefined;
+}
+
+function hideSecrets(text: string, secrets: readonly string[]): string {
+  return secrets.reduce((clean, secret) => clean.replaceAll(secret, '…'), text);
+}

@@ -1,0 +1,121 @@
+import {
+  HeadObjectCommand,
+  type _Object as ListedObject,
+  ListObjectsV2Command,
+  type ListObjectsV2CommandOutput,
+} from '@aws-sdk/client-s3';
+import { PgarcError } from '../../errors.ts';
+import type { ListOptions, ObjectInfo } from '../store.ts';
+import { S3Refusal } from './answer.ts';
+import { type RequestContext, request, type S3Session } from './session.ts';
+
+/** All objects under a prefix in the store's order, a page of 1000 at a time. A page that fails throws. */
+export async function* listObjects(
+  session: S3Session,
+  prefix: string,
+  { signal, startAfter }: ListOptions,
+): AsyncGenerator<ObjectInfo> {
+  let token: string | undefined;
+  do {
+    const page = await listPage(session, prefix, { signal }, token, startAfter);
+    for (const object of page.Contents ?? []) yield toInfo(session, object);
+    const next = page.IsTruncated ? page.NextContinuationToken : undefined;
+    // Half a listing must never pass for a whole one, nor a page for the next.
+    if (page.IsTruncated && (next === undefined || next === token)) {
+      throw broken(session, `a listing of ${prefix} that says it goes on, but not where`);
+    }
+    token = next;
+  } while (token !== undefined);
+}
+
+/** Size and time of an object. @returns undefined when the store says that there is none */
+export async function headObject(
+  session: S3Session,
+  key: string,
+  context: RequestContext,
+): Promise<ObjectInfo | undefined> {
+  try {
+    const answer = await request(
+      session,
+      `HeadObject ${key}`,
+      (options) =>
+        session.client.send(
+          new HeadObjectCommand({ Bucket: session.bucket, Key: session.prefix + key }),
+          options,
+        ),
+      context,
+      isNotFound,
+    );
+    if (answer.ContentLength === undefined || answer.LastModified === undefined) {
+      throw broken(session, `HeadObject ${key} without size or time`);
+    }
+    return { key, size: answer.ContentLength, modified: answer.LastModified };
+  } catch (error) {
+    if (!isNotFound(error)) throw error;
+    // A 404 without a body may be anyone's, or about the bucket. A listing tells.
+    return findByListing(session, key, context);
+  }
+}
+
+/** Whether there is an object, by a listing. */
+export async function hasObject(session: S3Session, key: string, context: RequestContext): Promise<boolean> {
+  return (await findByListing(session, key, context)) !== undefined;
+}
+
+/** The exact key is the first of all that start with it. */
+async function findByListing(
+  session: S3Session,
+  key: string,
+  context: RequestContext,
+): Promise<ObjectInfo | undefined> {
+  const page = await listPage(session, key, context, undefined, undefined, 1);
+  const [first] = page.Contents ?? [];
+  return first?.Key === session.prefix + key ? toInfo(session, first) : undefined;
+}
+
+function listPage(
+  session: S3Session,
+  prefix: string,
+  context: RequestContext,
+  token?: string,
+  startAfter?: string,
+  maxKeys?: number,
+): Promise<ListObjectsV2CommandOutput> {
+  const command = new ListObjectsV2Command({
+    Bucket: session.bucket,
+    Prefix: session.prefix + prefix,
+    ...(token === undefined ? {} : { ContinuationToken: token }),
+    ...(startAfter === undefined ? {} : { StartAfter: session.prefix + startAfter }),
+    ...(maxKeys === undefined ? {} : { MaxKeys: maxKeys }),
+  });
+  return request(
+    session,
+    `ListObjectsV2 ${prefix}`,
+    (options) => session.client.send(command, options),
+    context,
+  );
+}
+
+function toInfo(session: S3Session, object: ListedObject): ObjectInfo {
+  const { Key, Size, LastModified } = object;
+  if (
+    Key === undefined ||
+    Size === undefined ||
+    LastModified === undefined ||
+    !Key.startsWith(session.prefix)
+  ) {
+    throw broken(session, `a listing with an object it says too little of: ${Key}`);
+  }
+  return { key: Key.slice(session.prefix.length), size: Size, modified: LastModified };
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof S3Refusal && error.status === 404;
+}
+
+function broken(session: S3Session, what: string): PgarcError {
+  const where = `${session.endpoint}, bucket ${session.bucket}`;
+  return new PgarcError('store-unreachable', `the store at ${where} answered with ${what}`, {
+    retryable: false,
+  });
+}
