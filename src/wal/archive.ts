@@ -1,6 +1,13 @@
+import { WAL } from '../backup/format/keys.ts';
+import { PgarcError } from '../errors.ts';
 import type { ObjectStore } from '../store/store.ts';
-import type { HistoryEntry } from './history.ts';
-import type { SegmentRange } from './segment-ranges.ts';
+import { classifyWalFile } from './file-name.ts';
+import { type HistoryEntry, parseHistory } from './history.ts';
+import { isSegmentSize, parsePageHeader } from './page-header.ts';
+import { walFileOfKey } from './read-object.ts';
+import { DEFAULT_SEGMENT_SIZE, hex8 } from './segment.ts';
+import { RangeBuilder, type SegmentRange } from './segment-ranges.ts';
+import { StoredWal } from './stored-wal.ts';
 
 /** What one listing of the archive's WAL folder showed, in a form that stays small for millions of files. */
 export interface Archive {
@@ -12,7 +19,7 @@ export interface Archive {
   histories: ReadonlyMap<number, readonly HistoryEntry[]>;
   /** Names of `.partial` segments, in order. */
   partials: readonly string[];
-  /** Keys in the folder that are no WAL file, or an empty one; at most 100. */
+  /** Keys in the folder that are no WAL file, or an empty one; the first 100. */
   strays: readonly string[];
   /** Segments, and bytes of all WAL files as stored. */
   segmentCount: number;
@@ -24,6 +31,10 @@ export interface ListArchiveOptions {
   segmentSize?: number | undefined;
 }
 
+const STRAYS_KEPT = 100;
+/** Bytes; PostgreSQL's own have a line of some 40 a timeline. */
+const LARGEST_HISTORY = 4 * 2 ** 20;
+
 /**
  * Lists the WAL archive once and reads its history files and, when the segment size is not given, the
  * header of one segment.
@@ -34,6 +45,86 @@ export async function listArchive(
   signal: AbortSignal,
   options: ListArchiveOptions = {},
 ): Promise<Archive> {
-  void [store, signal, options];
-  throw new Error('not written yet');
+  const ranges = new RangeBuilder();
+  const timelinesWithHistory = new Set<number>();
+  const partials: string[] = [];
+  const strays: string[] = [];
+  let storedBytes = 0;
+  let sample: string | undefined;
+
+  for await (const { key, size } of store.list(WAL, { signal, shallow: true })) {
+    const file = classifyWalFile(walFileOfKey(key)?.file ?? '');
+    if (file === undefined || size === 0) {
+      if (strays.length < STRAYS_KEPT) strays.push(key);
+      continue;
+    }
+    storedBytes += size;
+    if (file.kind === 'segment') {
+      ranges.add(file.name);
+      sample = file.name;
+    } else if (file.kind === 'history') timelinesWithHistory.add(file.timeline);
+    else if (file.kind === 'partial') partials.push(file.name);
+  }
+
+  const wal = new StoredWal(store);
+  const segmentSize = options.segmentSize ?? (await readSegmentSize(wal, sample, signal));
+  if (ranges.highestLow >= 2 ** 32 / segmentSize) {
+    throw new PgarcError(
+      'object-damaged',
+      `the archive holds names that no segment of ${segmentSize / 2 ** 20} MiB can have`,
+      { hint: 'Archives of clusters with different WAL segment sizes were mixed under one prefix.' },
+    );
+  }
+  return {
+    segmentSize,
+    segments: ranges.finish(segmentSize),
+    histories: await readHistories(wal, timelinesWithHistory, signal),
+    partials,
+    strays,
+    segmentCount: ranges.count,
+    storedBytes,
+  };
+}
+
+async function readSegmentSize(
+  wal: StoredWal,
+  sample: string | undefined,
+  signal: AbortSignal,
+): Promise<number> {
+  if (sample === undefined) return DEFAULT_SEGMENT_SIZE;
+  for await (const page of wal.pages(sample, signal)) {
+    const size = parsePageHeader(page)?.long?.segmentSize;
+    if (size !== undefined && isSegmentSize(size)) return size;
+    break;
+  }
+  throw new PgarcError(
+    'object-damaged',
+    `segment ${sample} does not begin with the header of a WAL segment`,
+    {
+      details: { name: sample },
+    },
+  );
+}
+
+async function readHistories(
+  wal: StoredWal,
+  timelines: ReadonlySet<number>,
+  signal: AbortSignal,
+): Promise<Map<number, HistoryEntry[]>> {
+  const histories = new Map<number, HistoryEntry[]>();
+  for (const timeline of [...timelines].sort((a, b) => a - b)) {
+    const name = `${hex8(timeline)}.history`;
+    const bytes = await wal.open(name, signal);
+    if (bytes === undefined) continue;
+    const parts: Buffer[] = [];
+    let length = 0;
+    for await (const part of bytes) {
+      length += part.length;
+      if (length > LARGEST_HISTORY)
+        throw new PgarcError('object-damaged', `${name} is no history file: it is too large`);
+      parts.push(Buffer.from(part));
+    }
+    histories.set(timeline, parseHistory(Buffer.concat(parts).toString('utf8'), timeline));
+  }
+  return histories;
 }

@@ -29,6 +29,8 @@ export interface WalReaderOptions {
   start: Lsn;
   /** Bytes. */
   segmentSize: number;
+  /** Stops at the record that would go beyond, where a timeline was left in the middle of a segment. */
+  limit?: Lsn | undefined;
   /** Only records for which this is true reach `onRecord`; the others are only checked. */
   wants: (rmid: number, info: number) => boolean;
   onRecord: (record: WalRecord) => void;
@@ -109,6 +111,16 @@ export class WalReader {
   /** True when the rest of the current segment is padding after a segment switch. */
   get switched(): boolean {
     return this.#pageOffset < this.#switchedUntil;
+  }
+
+  /** Bytes pushed so far. */
+  get position(): number {
+    return this.#pageOffset;
+  }
+
+  /** Passes over padding behind a segment switch without its pages, up to `position` bytes from the start. */
+  skipTo(position: number): void {
+    if (position <= this.#switchedUntil) this.#pageOffset = position;
   }
 
   /** Reads the next page, of XLOG_BLCKSZ bytes. The reader keeps no reference to it. */
@@ -198,6 +210,11 @@ export class WalReader {
     const expected = this.lastLsn;
     if (expected === undefined ? previous >= this.#lsn(offset) : previous !== expected) {
       this.#stop('record of an older segment');
+      return false;
+    }
+    const { limit } = this.#options;
+    if (limit !== undefined && this.#lsn(end) > limit) {
+      this.#stop('end of the timeline');
       return false;
     }
     const info = header[16]!;

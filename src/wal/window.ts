@@ -1,5 +1,9 @@
+import { coveredRanges, knownTimelines, type LsnRange, type Segments, spansOf } from './gaps.ts';
+import { isAncestor, type TimelineSpan, timelineAt } from './history.ts';
 import type { Lsn } from './lsn.ts';
-import type { UnixMicros } from './timestamp.ts';
+import { readTail } from './scan.ts';
+import type { StoredWal } from './stored-wal.ts';
+import { fromDate, type UnixMicros } from './timestamp.ts';
 
 /** The part of a backup that matters for recovery; a catalog's Backup is one. */
 export interface BackupSpan {
@@ -28,4 +32,68 @@ export interface Window {
   to: Moment;
   /** Names, oldest first. */
   backups: readonly string[];
+}
+
+/** A window before its end was read: `range` is the stored WAL it lies in. */
+export interface WindowSpan {
+  timeline: number;
+  spans: readonly TimelineSpan[];
+  range: LsnRange;
+  /** Oldest first. */
+  backups: readonly BackupSpan[];
+}
+
+/**
+ * The windows of an archive, by timeline and place: one for every stretch of stored WAL that reaches a
+ * timeline and holds a whole backup. A gap splits a window in two when a backup follows it.
+ */
+export function findWindows(archive: Segments, backups: readonly BackupSpan[]): WindowSpan[] {
+  return knownTimelines(archive).flatMap((timeline) => {
+    const spans = spansOf(archive, timeline);
+    const own = spans.at(-1)!;
+    return coveredRanges(archive, spans)
+      .filter((range) => range.end > own.begin)
+      .map((range) => ({ timeline, spans, range, backups: backupsWithin(spans, range, backups) }))
+      .filter((window) => window.backups.length > 0);
+  });
+}
+
+/** The stored WAL around a backup's own, or undefined when some of what it needs is missing. */
+export function rangeOf(covered: readonly LsnRange[], backup: BackupSpan): LsnRange | undefined {
+  return covered.find((range) => backup.startLsn >= range.begin && endOf(backup) <= range.end);
+}
+
+/** Where a restored backup is consistent. A broken one without that is taken to end where it starts. */
+export function endOf(backup: BackupSpan): Lsn {
+  return backup.finishLsn ?? backup.startLsn;
+}
+
+/** Reads where a window ends. @throws PgarcError `store-unreachable`, `object-damaged` */
+export async function measureWindow(
+  deps: { wal: StoredWal; archive: Segments },
+  { timeline, spans, range, backups }: WindowSpan,
+  signal: AbortSignal,
+): Promise<Window> {
+  const oldest = backups[0]!;
+  const from = endOf(oldest);
+  const since = { begin: from < range.end ? from : range.begin, end: range.end };
+  const tail = await readTail({ ...deps, spans, range: since }, signal);
+  const end = tail.endLsn ?? range.end;
+  return {
+    timeline,
+    from: { timeline: oldest.timeline, lsn: from, time: fromDate(oldest.finishTime) },
+    to: { timeline: timelineAt(spans, end - 1n) ?? timeline, lsn: end, time: tail.lastEnd?.time },
+    backups: backups.map((backup) => backup.name),
+  };
+}
+
+function backupsWithin(
+  spans: readonly TimelineSpan[],
+  range: LsnRange,
+  backups: readonly BackupSpan[],
+): BackupSpan[] {
+  return backups
+    .filter((backup) => backup.usable && isAncestor(spans, backup.timeline, endOf(backup)))
+    .filter((backup) => rangeOf([range], backup) !== undefined)
+    .sort((a, b) => (endOf(a) < endOf(b) ? -1 : 1));
 }

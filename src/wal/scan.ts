@@ -1,0 +1,129 @@
+import { type Gap, type LsnRange, type Segments, timelineOfSegment } from './gaps.ts';
+import type { TimelineSpan } from './history.ts';
+import type { Lsn } from './lsn.ts';
+import { WalReader, type WalRecord } from './records.ts';
+import { formatSegmentName } from './segment.ts';
+import type { StoredWal } from './stored-wal.ts';
+import type { UnixMicros } from './timestamp.ts';
+import {
+  isTimedRecord,
+  parseRestorePoint,
+  parseTransactionEnd,
+  type TransactionEnd,
+} from './transaction-records.ts';
+
+/** A way through stored WAL without a gap. */
+export interface WalPath {
+  wal: StoredWal;
+  archive: Segments;
+  spans: readonly TimelineSpan[];
+  /** Covered by stored segments. */
+  range: LsnRange;
+}
+
+/** How a way ends. */
+export interface WalTail {
+  /** Start of the last record: the greatest recovery_target_lsn that is reached. */
+  lastLsn: Lsn | undefined;
+  /** Where the next record would be written. */
+  endLsn: Lsn | undefined;
+  /** The latest transaction end since the way's beginning: an earlier recovery_target_time is reached. */
+  lastEnd: TransactionEnd | undefined;
+  /** Of the last restore point that was met on the way there. */
+  lastPointTime: UnixMicros | undefined;
+}
+
+/**
+ * Reads backwards from a way's end until a segment holds the end of a transaction. Mostly that is the last
+ * one; behind a long bulk load or many quiet segments it may be far.
+ * @throws PgarcError `store-unreachable`, `object-damaged`
+ */
+export async function readTail(path: WalPath, signal: AbortSignal): Promise<WalTail> {
+  const { first, last } = segmentsIn(path);
+  let tail: WalTail = { lastLsn: undefined, endLsn: undefined, lastEnd: undefined, lastPointTime: undefined };
+  for (let number = last; number >= first && tail.lastEnd === undefined; number--) {
+    let lastEnd: TransactionEnd | undefined;
+    let { lastPointTime } = tail;
+    const reader = await readSegment(path, number, signal, (record) => {
+      if (record.lsn < path.range.begin) return;
+      const end = parseTransactionEnd(record);
+      if (end === undefined) {
+        lastPointTime = Math.max(lastPointTime ?? 0, parseRestorePoint(record)?.time ?? 0);
+      } else if (lastEnd === undefined || end.time >= lastEnd.time) lastEnd = end;
+    });
+    const { lastLsn, endLsn } = tail.lastLsn === undefined ? reader : tail;
+    tail = { lastLsn, endLsn, lastEnd, lastPointTime };
+  }
+  return tail;
+}
+
+/**
+ * Looks through a way's records from its beginning; `visit` returns true to stop.
+ * @returns true when it was stopped by `visit`
+ */
+export async function scanRecords(
+  path: WalPath,
+  signal: AbortSignal,
+  visit: (record: WalRecord) => boolean,
+): Promise<boolean> {
+  const { first, last } = segmentsIn(path);
+  let found = false;
+  const reader = makeReader(path, first, (record) => {
+    if (!found && record.lsn >= path.range.begin) found = visit(record);
+  });
+  for (let number = first; number <= last && !found && reader.ended === undefined; number++) {
+    await pushSegment(path, number, reader, signal, () => found);
+  }
+  return found;
+}
+
+/** The first and the last segment of a way. */
+export function segmentsIn({
+  archive,
+  range,
+}: Pick<WalPath, 'archive' | 'range'>): Pick<Gap, 'first' | 'last'> {
+  const size = BigInt(archive.segmentSize);
+  return { first: range.begin / size, last: (range.end - 1n) / size };
+}
+
+/** Reads the records that begin in a segment, the last one with its rest in the next segments. */
+async function readSegment(
+  path: WalPath,
+  number: bigint,
+  signal: AbortSignal,
+  onRecord: (record: WalRecord) => void,
+): Promise<WalReader> {
+  const reader = makeReader(path, number, onRecord);
+  await pushSegment(path, number, reader, signal);
+  const { last } = segmentsIn(path);
+  for (let next = number + 1n; next <= last && reader.continues; next++) {
+    await pushSegment(path, next, reader, signal, () => !reader.continues);
+  }
+  return reader;
+}
+
+function makeReader(path: WalPath, number: bigint, onRecord: (record: WalRecord) => void): WalReader {
+  const { segmentSize } = path.archive;
+  const start = number * BigInt(segmentSize);
+  return new WalReader({ start, segmentSize, limit: path.range.end, wants: isTimedRecord, onRecord });
+}
+
+async function pushSegment(
+  { wal, archive, spans }: WalPath,
+  number: bigint,
+  reader: WalReader,
+  signal: AbortSignal,
+  enough: () => boolean = () => false,
+): Promise<void> {
+  const timeline = timelineOfSegment(archive, spans, number);
+  if (timeline === undefined) return;
+  const name = formatSegmentName({ timeline, number }, archive.segmentSize);
+  const before = reader.position;
+  for await (const page of wal.pages(name, signal)) {
+    reader.pushPage(page);
+    if (reader.ended !== undefined || enough()) return;
+    if (reader.switched) break;
+  }
+  // What follows a switch is padding and need not be read.
+  if (reader.switched) reader.skipTo(before + archive.segmentSize);
+}

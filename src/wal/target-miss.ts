@@ -1,0 +1,108 @@
+import { formatLsn } from './lsn.ts';
+import type { Aim } from './target-aim.ts';
+import type { SkippedBackup, Target, TargetRequest, UnreachableTarget } from './targets.ts';
+import { formatTimestamp } from './timestamp.ts';
+import type { Moment } from './window.ts';
+
+type Explanation = Omit<UnreachableTarget, 'reachable' | 'skipped'>;
+
+/** Words why a target cannot be reached, and what can. */
+export function explainMiss(
+  { target, timeline, backup }: TargetRequest,
+  missed: readonly Aim[],
+  skipped: readonly SkippedBackup[],
+): Explanation {
+  const oldest = missed.map((aim) => aim.oldest).toSorted(compareMoments)[0];
+  const newest = missed
+    .flatMap((aim) => aim.newest ?? [])
+    .toSorted(compareMoments)
+    .at(-1);
+  if (missed.length === 0) {
+    return { reason: explainNoBackup(timeline, backup, skipped), hint: undefined, oldest, newest };
+  }
+  const what = describeTarget(target);
+  if (target.kind === 'xid' || target.kind === 'name') {
+    return { ...explainNotFound(what, missed), oldest, newest };
+  }
+  const behind = missed.filter((aim) => aim.side === 'after');
+  if (behind.length === 0) {
+    const start = describeMoment(oldest!, target);
+    return {
+      reason: `${what} lies before the first moment that can be reached, ${start}`,
+      hint:
+        backup === undefined
+          ? undefined
+          : 'An older backup may reach it: leave the choice to pgarc with LATEST.',
+      oldest,
+      newest,
+    };
+  }
+  const reachable = newest === undefined ? undefined : describeMoment(newest, target);
+  const inGap = behind.length < missed.length;
+  const relation = inGap ? 'lies where WAL is missing; before it' : 'lies after';
+  return {
+    reason:
+      reachable === undefined
+        ? `${what} lies after the end of the archived WAL`
+        : `${what} ${relation} the newest moment that can be reached${inGap ? ' is' : ','} ${reachable}`,
+    hint: 'Without a target, recovery goes to the end of the archived WAL.',
+    oldest,
+    newest,
+  };
+}
+
+/** A target as an error names it. */
+export function describeTarget(target: Target): string {
+  switch (target.kind) {
+    case 'time':
+      return `target time ${formatTimestamp(target.time)}`;
+    case 'lsn':
+      return `target LSN ${formatLsn(target.lsn)}`;
+    case 'xid':
+      return `transaction ${target.xid}`;
+    case 'name':
+      return `restore point "${target.name}"`;
+    case 'immediate':
+      return 'the end of the backup';
+    case 'none':
+      return 'the end of the WAL';
+  }
+}
+
+function describeMoment({ lsn, time, timeline }: Moment, target: Target): string {
+  const place = `LSN ${formatLsn(lsn)} on timeline ${timeline}`;
+  if (time === undefined) return `${place} (no transaction ended after the backup)`;
+  return target.kind === 'lsn'
+    ? `${place} (${formatTimestamp(time)})`
+    : `${formatTimestamp(time)} (${place})`;
+}
+
+function explainNoBackup(
+  timeline: TargetRequest['timeline'],
+  backup: string | undefined,
+  skipped: readonly SkippedBackup[],
+): string {
+  const first = skipped[0];
+  if (first === undefined) {
+    return backup === undefined
+      ? 'the archive holds no backup that can be restored'
+      : `the archive holds no backup ${backup} that can be restored`;
+  }
+  if (backup !== undefined) return `${backup} cannot be recovered: ${first.reason}`;
+  const on = typeof timeline === 'number' ? ` to timeline ${timeline}` : '';
+  return `no backup can be recovered${on}; the newest, ${first.name}: ${first.reason}`;
+}
+
+function explainNotFound(what: string, missed: readonly Aim[]): Pick<Explanation, 'reason' | 'hint'> {
+  if (missed.every((aim) => aim.searched)) {
+    return { reason: `${what} is not in the WAL that can be recovered`, hint: undefined };
+  }
+  return {
+    reason: `${what} was not found in the newest WAL, and what is older is too much to look through`,
+    hint: 'Name a backup that was complete before it, see: pgarc backup-list',
+  };
+}
+
+function compareMoments(a: Moment, b: Moment): number {
+  return a.timeline - b.timeline || (a.lsn < b.lsn ? -1 : a.lsn > b.lsn ? 1 : 0);
+}
