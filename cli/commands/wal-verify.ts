@@ -1,8 +1,30 @@
 import type { Command } from 'commander';
-import { PgarcError } from '../../src/errors.ts';
+import type { CliContext } from '../context.ts';
+import { describe } from '../help.ts';
 
-export function define(command: Command): void {
-  command.action(() => {
-    throw new PgarcError('failed', `${command.name()} is not there yet`);
+/** Exit code when a gap lies inside the window. */
+const EXIT_VERIFICATION_FAILED = 8;
+
+export function define(command: Command, context: CliContext): void {
+  describe(command, {
+    description:
+      'Lists the WAL archive and tells which segments are missing, and between which moments a cluster can be ' +
+      'recovered. A gap inside the window is a failure; one that no backup needs is only shown.',
+    exitCodes: [7, 8],
+    examples: ['pgarc wal-verify', 'pgarc wal-verify --json | jq .windows'],
+  });
+  command.option('--json', 'print one JSON document').action(async (options: { json?: boolean }) => {
+    const settings = await context.loadSettings();
+    const store = await context.openStore(settings);
+    const [{ listBackups }, { verifyWal }, { reportToJson, renderReport }] = await Promise.all([
+      import('../../src/backup/catalog.ts'),
+      import('../../src/wal/verify.ts'),
+      import('../wal-report.ts'),
+    ]);
+    const backups = await listBackups(store, context.signal);
+    const report = await verifyWal({ store, backups }, context.signal);
+    if (options.json) context.printJson(reportToJson(store.location, report));
+    else context.stdout.write(renderReport(report));
+    if (!report.ok) context.setExitCode(EXIT_VERIFICATION_FAILED);
   });
 }
