@@ -1,18 +1,18 @@
-import { PgarcError } from '../../errors.ts';
+import { PgarcError } from '../errors.ts';
 
 /**
  * Reads a stream of chunks in pieces of known length without copying where a piece lies within one chunk.
  * Whatever it hands out is valid until the next read.
  */
 export class ByteSource {
-  readonly #input: AsyncIterator<Buffer>;
+  readonly #input: AsyncIterator<Uint8Array>;
   readonly #what: string;
   #chunk: Buffer = Buffer.alloc(0);
   #at = 0;
   #ended = false;
 
   /** `what` names the stream in errors: "tar". */
-  constructor(input: AsyncIterable<Buffer>, what: string) {
+  constructor(input: AsyncIterable<Uint8Array>, what: string) {
     this.#input = input[Symbol.asyncIterator]();
     this.#what = what;
   }
@@ -57,6 +57,11 @@ export class ByteSource {
     for (let left = length; left > 0; ) left -= (await this.takeSome(left)).length;
   }
 
+  /** True when nothing remains. */
+  async isAtEnd(): Promise<boolean> {
+    return !(await this.#fill());
+  }
+
   /** What remains, to the end: reading it lets a decoder check the end of its stream. */
   async *rest(): AsyncGenerator<Buffer> {
     while (await this.#fill()) {
@@ -82,7 +87,8 @@ export class ByteSource {
         this.#ended = true;
         return false;
       }
-      this.#chunk = next.value;
+      const { buffer, byteOffset, length } = next.value;
+      this.#chunk = Buffer.from(buffer, byteOffset, length);
       this.#at = 0;
     }
     return true;

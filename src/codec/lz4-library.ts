@@ -1,0 +1,141 @@
+/** liblz4 through koffi. Its calls run on libuv's worker threads; buffers stay referenced until they end. */
+import { PgarcError } from '../errors.ts';
+
+/** What pgarc needs of liblz4 (lz4frame.h, API version 100). */
+export interface Lz4Library {
+  /** Largest frame over `length` input bytes. */
+  frameBound(length: number): number;
+  /** Compresses one frame. @returns bytes written */
+  compressFrame(input: Uint8Array, output: Buffer): Promise<number>;
+  openDecompressor(): Lz4Decompressor;
+}
+
+export interface Lz4Decompressor {
+  /**
+   * Reads from `input` at `at`, fills `output` from its start. One call at a time.
+   * @throws PgarcError `object-damaged`
+   */
+  run(input: Uint8Array, at: number, output: Buffer): Promise<Lz4Progress>;
+  /** Frees its memory; not while a call runs. */
+  close(): void;
+}
+
+export interface Lz4Progress {
+  read: number;
+  written: number;
+  /** A frame ended exactly here. */
+  isFrameEnd: boolean;
+}
+
+/** As the dynamic loader knows it on Debian, Alpine, macOS (Homebrew on Apple silicon and Intel). */
+const LIBRARY_NAMES: readonly string[] = [
+  'liblz4.so.1',
+  'liblz4.1.dylib',
+  '/opt/homebrew/lib/liblz4.1.dylib',
+  '/usr/local/lib/liblz4.1.dylib',
+];
+
+const LZ4F_VERSION = 100;
+/** LZ4F_preferences_t: frameInfo.blockSizeID, blockMode, contentChecksumFlag, then fields that stay 0. */
+const PREFERENCES_SIZE = 56;
+const MAX_4_MIB = 7;
+const INDEPENDENT = 1;
+const CHECKSUM = 1;
+
+/** A C function as koffi offers it: direct, and on a worker thread. */
+interface NativeFunction {
+  (...args: unknown[]): unknown;
+  async(...args: unknown[]): void;
+}
+
+/** Loads liblz4. @returns undefined when this machine has none, or koffi does not run on it */
+export async function loadLz4Library(
+  names: readonly string[] = LIBRARY_NAMES,
+): Promise<Lz4Library | undefined> {
+  try {
+    const { default: koffi } = await import('koffi');
+    for (const name of names) {
+      try {
+        return bindLibrary(koffi.load(name));
+      } catch {
+        // Not under this name.
+      }
+    }
+  } catch {
+    // No prebuilt koffi for this platform.
+  }
+  return undefined;
+}
+
+function bindLibrary(library: { func(prototype: string): unknown }): Lz4Library {
+  const bind = (prototype: string): NativeFunction => library.func(prototype) as NativeFunction;
+  const frameBound = bind('size_t LZ4F_compressFrameBound(size_t size, void *preferences)');
+  const compressFrame = bind(
+    'size_t LZ4F_compressFrame(void *output, size_t capacity, void *input, size_t size, void *preferences)',
+  );
+  const createContext = bind('size_t LZ4F_createDecompressionContext(_Out_ void **context, uint version)');
+  const freeContext = bind('size_t LZ4F_freeDecompressionContext(void *context)');
+  const decompress = bind(
+    'size_t LZ4F_decompress(void *context, void *output, void *outputSize, void *input, void *inputSize, void *options)',
+  );
+  const isError = bind('uint LZ4F_isError(size_t code)');
+  const errorName = bind('const char *LZ4F_getErrorName(size_t code)');
+
+  const preferences = offHeap(PREFERENCES_SIZE);
+  preferences.writeInt32LE(MAX_4_MIB, 0);
+  preferences.writeInt32LE(INDEPENDENT, 4);
+  preferences.writeInt32LE(CHECKSUM, 8);
+
+  const check = (code: unknown): number | bigint => {
+    if (isError(code) !== 0) throw new PgarcError('failed', `liblz4: ${String(errorName(code))}`);
+    return code as number | bigint;
+  };
+
+  return {
+    frameBound: (length) => Number(frameBound(length, preferences)),
+
+    async compressFrame(input, output) {
+      return Number(
+        check(await callAsync(compressFrame, output, output.length, input, input.length, preferences)),
+      );
+    },
+
+    openDecompressor() {
+      const created: unknown[] = [null];
+      check(createContext(created, LZ4F_VERSION));
+      const context = created[0];
+      const inputSize = offHeap(8);
+      const outputSize = offHeap(8);
+      return {
+        async run(input, at, output) {
+          const rest = input.subarray(at);
+          inputSize.writeBigUInt64LE(BigInt(rest.length));
+          outputSize.writeBigUInt64LE(BigInt(output.length));
+          const code = await callAsync(decompress, context, output, outputSize, rest, inputSize, null);
+          if (isError(code) !== 0) {
+            throw new PgarcError('object-damaged', `lz4 data is damaged: ${String(errorName(code))}`);
+          }
+          return {
+            read: Number(inputSize.readBigUInt64LE()),
+            written: Number(outputSize.readBigUInt64LE()),
+            isFrameEnd: Number(code) === 0,
+          };
+        },
+        close() {
+          freeContext(context);
+        },
+      };
+    },
+  };
+}
+
+function callAsync(native: NativeFunction, ...args: unknown[]): Promise<unknown> {
+  return new Promise((resolve, reject) => {
+    native.async(...args, (error: unknown, result: unknown) => (error ? reject(error) : resolve(result)));
+  });
+}
+
+/** Small buffers would lie on the JavaScript heap, where the collector moves them while native code runs. */
+function offHeap(size: number): Buffer {
+  return Buffer.from(new ArrayBuffer(size));
+}
