@@ -1,8 +1,157 @@
-import type { Command } from 'commander';
-import { PgarcError } from '../../src/errors.ts';
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import type { FetchOptions } from '../../src/backup/fetch/fetch.ts';
+import {
+  parseTarget,
+  parseTargetTimeline,
+  type TargetOptions,
+} from '../../src/backup/fetch/target-options.ts';
+import { EXIT_WARNINGS, PgarcError } from '../../src/errors.ts';
+import type { CliContext } from '../context.ts';
+import { describe } from '../help.ts';
+import type { Runtime } from '../runtime.ts';
+import { collectSettingOptions } from '../setting-options.ts';
 
-export function define(command: Command): void {
-  command.action(() => {
-    throw new PgarcError('failed', `${command.name()} is not there yet`);
+interface Options extends TargetOptions {
+  targetTimeline: string;
+  targetAction: FetchOptions['action'];
+  standby?: boolean;
+  raw?: boolean;
+  tablespaceMap: string[];
+  tablespaceRoot?: string;
+  json?: boolean;
+}
+
+export function define(command: Command, context: CliContext): void {
+  describe(command, {
+    description:
+      'Restores a backup into an empty directory and prepares recovery: to the newest moment in the archive, or to a target. With a target and LATEST the backup is the newest one that leads to it. Everything that can be refused is refused before anything is copied.',
+    exitCodes: [3, 4, 5, 7, 8, 9],
+    examples: [
+      'pgarc backup-fetch /var/lib/postgresql/15/main LATEST',
+      "pgarc backup-fetch LATEST --target-time '2026-11-21 12:00:00+00'",
+      'pgarc backup-fetch /new/data base_000000010000000000000002 --target immediate',
+      'pgarc backup-fetch LATEST --standby --tablespace-map 16384=/ssd/ts1',
+    ],
   });
+  command
+    .usage('[options] [PGDATA] <NAME|LATEST>')
+    .argument('[PGDATA]', 'directory that is empty or absent (default: the pgdata setting)')
+    .argument('[NAME]', 'name of a backup, or LATEST')
+    .option(
+      '--target-time <time>',
+      'recover to this moment, such as "2026-11-21 12:00:00+00"; local time without an offset',
+    )
+    .option('--target-lsn <X/Y>', 'recover to this LSN')
+    .option('--target-xid <xid>', 'recover to this transaction')
+    .option('--target-name <name>', 'recover to a restore point of pg_create_restore_point()')
+    .addOption(
+      new Option('--target <immediate>', 'stop as soon as the backup is consistent').choices(['immediate']),
+    )
+    .option('--target-timeline <timeline>', 'latest, current or a number', 'latest')
+    .addOption(
+      new Option('--target-action <action>', 'what the server does at the target')
+        .choices(['pause', 'promote', 'shutdown'])
+        .default('pause'),
+    )
+    .option('--standby', 'make a standby instead of ending recovery')
+    .option(
+      '--tablespace-map <OLD=NEW>',
+      'a tablespace, by oid or directory, goes to NEW; repeatable',
+      append,
+      [],
+    )
+    .option('--tablespace-root <dir>', 'every tablespace goes to DIR/<oid>')
+    .option('--raw', 'only the files: no recovery settings and no signal file')
+    .option('--json', 'one JSON document')
+    .action(async (first: string | undefined, second: string | undefined, options: Options) => {
+      const request = await readRequest(command, context, first, second, options);
+      const { settings } = request;
+      const store = await context.openStore(settings);
+      const { fetchBackup } = await import('../../src/backup/fetch/fetch.ts');
+      const deps = { store, emit: context.emit };
+      const result = await fetchBackup(deps, request.options, context.signal);
+      for (const message of result.warnings) context.emit({ type: 'warning', message });
+      if (result.warnings.length > 0) context.setExitCode(EXIT_WARNINGS);
+      const report = await import('../fetch-report.ts');
+      if (options.json) context.printJson(report.toDocument(result));
+      else context.stdout.write(report.render(result, request.options));
+    });
+}
+
+async function readRequest(
+  command: Command,
+  context: CliContext,
+  first: string | undefined,
+  second: string | undefined,
+  options: Options,
+) {
+  const name = second ?? first;
+  if (name === undefined) {
+    throw new PgarcError('usage', 'the name of a backup is missing', {
+      hint: 'Give a name of `pgarc backup-list`, or LATEST.',
+    });
+  }
+  const given = second === undefined ? undefined : first;
+  const resolved = await (context as Runtime).resolveSettings({ pgdata: given });
+  for (const message of resolved.warnings) context.emit({ type: 'warning', message });
+  const { settings } = resolved;
+  if (settings.pgdata === undefined) {
+    throw new PgarcError('usage', 'the directory to restore into is missing', {
+      hint: 'Give it before the name, or set PGDATA.',
+    });
+  }
+  const { parseTablespaceMap } = await import('../../src/backup/fetch/tablespaces.ts');
+  const request: FetchOptions = {
+    pgdata: resolve(settings.pgdata),
+    name,
+    target: parseTarget(options),
+    timeline: parseTargetTimeline(options.targetTimeline),
+    mode: chooseMode(options),
+    action: options.targetAction,
+    tablespaces: { map: parseTablespaceMap(options.tablespaceMap), root: options.tablespaceRoot },
+    restoreCommand: await buildRestoreCommand(command, context, resolved),
+    concurrency: settings.downloadConcurrency,
+  };
+  if (request.mode === 'raw' && request.target.kind !== 'none') {
+    throw new PgarcError('usage', '--raw writes no recovery settings, so it cannot have a target');
+  }
+  return { settings, options: request };
+}
+
+function chooseMode(options: Options): FetchOptions['mode'] {
+  if (options.raw && options.standby) {
+    throw new PgarcError('usage', '--raw and --standby contradict each other: give one of them');
+  }
+  return options.raw ? 'raw' : options.standby ? 'standby' : 'recovery';
+}
+
+async function buildRestoreCommand(
+  command: Command,
+  context: CliContext,
+  resolved: Awaited<ReturnType<Runtime['resolveSettings']>>,
+): Promise<string> {
+  const { chooseRestoreFlags } = await import('../../src/backup/fetch/restore-flags.ts');
+  const { formatRestoreCommand } = await import('../../src/backup/fetch/recovery-settings.ts');
+  const { flags, secrets } = chooseRestoreFlags(resolved, collectSettingOptions(command).envdir);
+  if (secrets.length > 0) {
+    context.emit({
+      type: 'warning',
+      message: `restore_command holds no secrets: the server needs ${secrets.join(', ')} in its own environment`,
+      hint: 'Or keep them in a settings file (--config) or an envdir (--envdir), which restore_command then names.',
+    });
+  }
+  return formatRestoreCommand([findLauncher()], flags);
+}
+
+/** The launcher beside the sources of a checkout, or in a release beside the bundle's folder. */
+function findLauncher(): string {
+  const here = import.meta.dirname;
+  const candidates = [join(here, '../pgarc'), join(here, '../cli/pgarc'), join(here, 'pgarc')];
+  return resolve(candidates.find((path) => existsSync(path)) ?? 'pgarc');
+}
+
+function append(value: string, previous: string[]): string[] {
+  return [...previous, value];
 }

@@ -1,8 +1,35 @@
 import type { Command } from 'commander';
-import { PgarcError } from '../../src/errors.ts';
+import type { CliContext } from '../context.ts';
+import { describe } from '../help.ts';
 
-export function define(command: Command): void {
-  command.action(() => {
-    throw new PgarcError('failed', `${command.name()} is not there yet`);
+interface Options {
+  impermanent?: boolean;
+  json?: boolean;
+}
+
+export function define(command: Command, context: CliContext): void {
+  describe(command, {
+    description:
+      'Marks a backup as permanent: neither retention nor delete removes it. The backups a delta is built on are marked with it. --impermanent takes the mark away from this one alone.',
+    exitCodes: [4, 5, 7, 8],
+    examples: ['pgarc backup-mark LATEST', 'pgarc backup-mark base_000000010000000000000002 --impermanent'],
   });
+  command
+    .argument('<NAME>', 'name of a backup, or LATEST')
+    .option('--impermanent', 'undo: retention may remove it again')
+    .option('--json', 'one JSON document')
+    .action(async (name: string, options: Options) => {
+      const settings = await context.loadSettings();
+      const store = await context.openStore(settings);
+      const { markBackup } = await import('../../src/backup/mark.ts');
+      const permanent = options.impermanent !== true;
+      const { backup, changed } = await markBackup({ store }, { name, permanent }, context.signal);
+      if (options.json) {
+        context.printJson({ name: backup.name, permanent, changed });
+        return;
+      }
+      const state = permanent ? 'permanent' : 'not permanent';
+      for (const one of changed) context.stdout.write(`${one} is now ${state}\n`);
+      if (changed.length === 0) context.stdout.write(`${backup.name} was ${state} before\n`);
+    });
 }

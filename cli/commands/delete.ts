@@ -1,8 +1,46 @@
 import type { Command } from 'commander';
-import { PgarcError } from '../../src/errors.ts';
+import { formatBytes } from '../../src/report/units.ts';
+import type { CliContext } from '../context.ts';
+import { describe } from '../help.ts';
 
-export function define(command: Command): void {
-  command.action(() => {
-    throw new PgarcError('failed', `${command.name()} is not there yet`);
+interface Options {
+  confirm?: boolean;
+  json?: boolean;
+}
+
+export function define(command: Command, context: CliContext): void {
+  describe(command, {
+    description:
+      'Deletes one backup; without --confirm it only shows what would go. Refused for a permanent backup and one that delta backups are built on. The WAL stays.',
+    exitCodes: [4, 5, 7],
+    examples: [
+      'pgarc delete base_000000010000000000000002',
+      'pgarc delete base_000000010000000000000002 --confirm',
+    ],
   });
+  command
+    .argument('<NAME>', 'name of a backup, or LATEST')
+    .option('--confirm', 'really delete')
+    .option('--json', 'one JSON document')
+    .action(async (name: string, options: Options) => {
+      const settings = await context.loadSettings();
+      const store = await context.openStore(settings);
+      const { deleteBackup } = await import('../../src/backup/delete.ts');
+      const confirm = options.confirm === true;
+      const result = await deleteBackup({ store }, { name, confirm }, context.signal);
+      const { backup, deleted, objects, storedBytes, isLast } = result;
+      if (isLast) {
+        const message = deleted
+          ? 'that was the last usable backup'
+          : 'it is the last usable backup: without it nothing can be restored';
+        context.emit({ type: 'warning', message });
+      }
+      if (options.json) {
+        context.printJson({ name: backup.name, deleted, objects, storedBytes, isLast });
+        return;
+      }
+      const what = `${backup.name}: ${objects} objects, ${formatBytes(storedBytes)}`;
+      context.stdout.write(deleted ? `deleted ${what}\n` : `would delete ${what}\n`);
+      if (!deleted) context.stderr.write(`Nothing was deleted. Add --confirm to delete it.\n`);
+    });
 }

@@ -1,8 +1,47 @@
 import type { Command } from 'commander';
+import type { VerifyResult } from '../../src/backup/verify.ts';
 import { PgarcError } from '../../src/errors.ts';
+import { formatBytes, formatDuration } from '../../src/report/units.ts';
+import type { CliContext } from '../context.ts';
+import { describe } from '../help.ts';
 
-export function define(command: Command): void {
-  command.action(() => {
-    throw new PgarcError('failed', `${command.name()} is not there yet`);
+export function define(command: Command, context: CliContext): void {
+  describe(command, {
+    description:
+      'Reads back every object of a backup, and of the backups a delta is built on, with the WAL from its start to its stop, and checks all of it: complete, undamaged, each file with the checksum of the manifest. Without NAME every backup is verified.',
+    exitCodes: [5, 7, 8],
+    examples: ['pgarc verify', 'pgarc verify LATEST', 'pgarc verify LATEST --json'],
+  });
+  command
+    .argument('[NAME]', 'name of a backup, or LATEST; all when it is left out')
+    .option('--json', 'one JSON document')
+    .action(async (name: string | undefined, options: { json?: boolean }) => {
+      const settings = await context.loadSettings();
+      const store = await context.openStore(settings);
+      const { verifyBackups } = await import('../../src/backup/verify.ts');
+      const result = await verifyBackups(
+        { store, emit: context.emit },
+        { name, concurrency: settings.downloadConcurrency },
+        context.signal,
+      );
+      if (options.json) context.printJson({ ok: result.failures.length === 0, ...result });
+      else context.stdout.write(render(result));
+      if (result.failures.length > 0) throw toError(result);
+    });
+}
+
+function render(result: VerifyResult): string {
+  const lines = result.failures.map(
+    ({ key, reason }) => `FAILED  ${key}: ${reason.replace(`${key} `, '')}\n`,
+  );
+  const { backups, objects, segments, bytes, durationMs } = result;
+  const sum = `${backups.length} backups, ${objects} objects (${segments} of them WAL segments), ${formatBytes(bytes)} in ${formatDuration(durationMs)}`;
+  return `${lines.join('')}${lines.length === 0 ? 'ok' : `${lines.length} failures`}: ${sum}\n`;
+}
+
+function toError({ failures }: VerifyResult): PgarcError {
+  return new PgarcError('object-damaged', `verification failed for ${failures.length} objects`, {
+    hint: 'What they hold cannot be restored: take a new backup with `pgarc backup-push`.',
+    details: { failures },
   });
 }

@@ -3,11 +3,11 @@ import type { ObjectStore } from '../store/store.ts';
 import type { Lsn } from '../wal/lsn.ts';
 import { DEFAULT_SEGMENT_SIZE, parseSegmentName, segmentStart } from '../wal/segment.ts';
 import type { Backup } from './catalog.ts';
+import { type BackupName, parseBackupName } from './format/backup-name.ts';
 import { parseJson } from './format/json.ts';
 import { metadataKey, partitionsPrefix, sentinelKey } from './format/keys.ts';
 import type { Metadata, Sentinel, WaleSentinel } from './format/sentinel.ts';
 
-const NAME = /^base_([0-9A-F]{24})(?:_D_([0-9A-F]{24})|_([0-9]{8}))?$/;
 const MAX_JSON_BYTES = 16 * 1024 * 1024;
 
 /**
@@ -45,7 +45,7 @@ export function describeBackup(
   metadata: JsonObject | undefined,
 ): Backup {
   const warnings: string[] = [];
-  const origin = readName(name);
+  const origin = parseBackupName(name);
   if (origin === undefined) warnings.push('the name is not one of a PostgreSQL backup');
   if ('problem' in sentinel) warnings.push(`sentinel: ${sentinel.problem}`);
   if (metadata !== undefined && 'problem' in metadata) warnings.push(`metadata.json: ${metadata.problem}`);
@@ -56,14 +56,14 @@ export function describeBackup(
   const finishLsn = isWale
     ? positionOf(facts.wal_segment_backup_stop, facts.wal_segment_offset_backup_stop)
     : toBigint(facts.FinishLSN ?? extra.finish_lsn);
-  const startLsn = toBigint(facts.LSN ?? extra.start_lsn) ?? origin?.lsn;
+  const startLsn = toBigint(facts.LSN ?? extra.start_lsn) ?? startOf(origin);
   if ('value' in sentinel && finishLsn === undefined) warnings.push('the sentinel has no finish LSN');
   return {
     name,
-    kind: isWale || origin?.offset === true ? 'wal-e' : facts.DeltaFrom || origin?.delta ? 'delta' : 'full',
+    kind: isWale ? 'wal-e' : facts.DeltaFrom ? 'delta' : (origin?.kind ?? 'full'),
     startLsn: startLsn ?? 0n,
     finishLsn,
-    timeline: origin?.timeline ?? 0,
+    timeline: Number.parseInt(origin?.segment.slice(0, 8) ?? '0', 16),
     systemIdentifier: toBigint(facts.SystemIdentifier ?? extra.system_identifier),
     startTime: toDate(facts.StartTime ?? extra.start_time),
     finishTime: toDate(facts.FinishTime ?? extra.finish_time) ?? modified,
@@ -119,24 +119,9 @@ async function sumObjects(store: ObjectStore, prefix: string, signal: AbortSigna
   return sum;
 }
 
-interface NameFacts {
-  timeline: number;
-  /** Start of the segment the name holds; WAL-E adds the offset, so there it is exact. */
-  lsn: Lsn | undefined;
-  delta: boolean;
-  offset: boolean;
-}
-
-function readName(name: string): NameFacts | undefined {
-  const match = NAME.exec(name);
-  if (match === null) return undefined;
-  const segment = match[1] as string;
-  return {
-    timeline: Number.parseInt(segment.slice(0, 8), 16),
-    lsn: positionOf(segment, match[3] ?? '0'),
-    delta: match[2] !== undefined,
-    offset: match[3] !== undefined,
-  };
+/** Start of the segment in the name; WAL-E adds the offset, so there it is exact. */
+function startOf(name: BackupName | undefined): Lsn | undefined {
+  return positionOf(name?.segment, name?.kind === 'wal-e' ? String(name.offset) : '0');
 }
 
 /** WAL-E counts in segments of 16 MiB and writes the offset in decimal. */

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import type { ObjectInfo, ObjectStore } from '../../../src/store/store.ts';
+import type { ObjectInfo, ObjectStore, PutOutcome } from '../../../src/store/store.ts';
 
 /** A store in memory, for tests of what reads it. Hooks stand in for what happens between two requests. */
 export class MemoryStore implements ObjectStore {
@@ -26,7 +26,7 @@ export class MemoryStore implements ObjectStore {
     this.objects.set(key, Buffer.from(body));
   }
 
-  async putIfAbsent(key: string, body: Uint8Array) {
+  async putIfAbsent(key: string, body: Uint8Array): Promise<PutOutcome> {
     if (this.objects.has(key)) return 'exists';
     await this.put(key, body);
     return 'stored';
@@ -37,6 +37,12 @@ export class MemoryStore implements ObjectStore {
     for await (const chunk of body) chunks.push(Buffer.from(chunk));
     await this.put(key, Buffer.concat(chunks));
     return this.objects.get(key)?.length ?? 0;
+  }
+
+  async putStreamIfAbsent(key: string, body: AsyncIterable<Uint8Array>): Promise<PutOutcome> {
+    if (this.objects.has(key)) return 'exists';
+    await this.putStream(key, body);
+    return 'stored';
   }
 
   async get(key: string) {

@@ -1,0 +1,81 @@
+import type { FetchOptions, FetchResult } from '../src/backup/fetch/fetch.ts';
+import { formatBytes, formatDuration } from '../src/report/units.ts';
+import { formatLsn } from '../src/wal/lsn.ts';
+import { formatTimestamp } from '../src/wal/timestamp.ts';
+import type { Moment } from '../src/wal/window.ts';
+
+/** The document of `backup-fetch --json`. Sizes are bytes, times RFC 3339 in UTC. */
+export function toDocument(result: FetchResult): unknown {
+  const { backup, newest, ...rest } = result;
+  return {
+    backup: backup.name,
+    ...rest,
+    newest: newest === undefined ? null : describeMoment(newest),
+    settings: result.settings ?? null,
+    signalFile: result.signalFile ?? null,
+  };
+}
+
+/** What was done, and what to run next. */
+export function render(result: FetchResult, options: FetchOptions): string {
+  const { backup, pgdata, bytes, durationMs, basedOn, tablespaces } = result;
+  const lines = [
+    `restored ${backup.name} into ${pgdata}: ${formatBytes(bytes)} in ${formatDuration(durationMs)}`,
+  ];
+  if (basedOn.length > 0) lines.push(`built on ${basedOn.join(', ')}`);
+  for (const { oid, to } of tablespaces) lines.push(`tablespace ${oid} is in ${to}`);
+  if (result.signalFile !== undefined) lines.push(...describeRecovery(result, options));
+  lines.push('', ...nextSteps(result, options));
+  return `${lines.join('\n')}\n`;
+}
+
+function describeRecovery(result: FetchResult, options: FetchOptions): string[] {
+  const target = Object.entries(result.settings ?? {})
+    .filter(([name]) => name !== 'recovery_target_timeline')
+    .map(([name, value]) => `${name} = ${value}`);
+  const aim = target.length === 0 ? 'to the end of the archive' : `to ${target.join(', ')}`;
+  const then =
+    options.mode === 'standby'
+      ? 'then it follows as a standby'
+      : target.length === 0
+        ? 'then it opens a new timeline'
+        : `then ${options.action}`;
+  const lines = [`recovery goes ${aim} on timeline ${result.timeline}, ${then}`];
+  if (result.newest !== undefined)
+    lines.push(`the newest moment in the archive is ${tellMoment(result.newest)}`);
+  if (!result.targetChecked) lines.push('whether the target exists shows only when PostgreSQL gets there');
+  return lines;
+}
+
+function nextSteps(result: FetchResult, options: FetchOptions): string[] {
+  const steps = [['Start it:', `pg_ctl -D ${quote(result.pgdata)} start`]];
+  if (result.signalFile === undefined) return formatSteps(steps);
+  steps.push([
+    'See how far it is:',
+    'psql -c "select pg_is_in_recovery(), pg_last_wal_replay_lsn(), pg_last_xact_replay_timestamp()"',
+  ]);
+  if (options.mode === 'recovery' && options.target.kind !== 'none' && options.action === 'pause') {
+    steps.push(['Look at the data, then let it go on:', 'psql -c "select pg_wal_replay_resume()"']);
+  }
+  if (options.mode === 'standby') {
+    steps.push(['To stream from the primary:', 'set primary_conninfo in postgresql.conf before the start']);
+  }
+  return formatSteps(steps);
+}
+
+function formatSteps(steps: readonly string[][]): string[] {
+  return ['Next:', ...steps.map(([what, command]) => `  ${what}\n    ${command}`)];
+}
+
+function tellMoment(moment: Moment): string {
+  const place = `LSN ${formatLsn(moment.lsn)} on timeline ${moment.timeline}`;
+  return moment.time === undefined ? place : `${formatTimestamp(moment.time)} (${place})`;
+}
+
+function describeMoment({ timeline, lsn, time }: Moment): unknown {
+  return { timeline, lsn: formatLsn(lsn), time: time === undefined ? null : formatTimestamp(time) };
+}
+
+function quote(path: string): string {
+  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replace(/'/g, "'\\''")}'`;
+}

@@ -1,0 +1,51 @@
+import { isPgarcError, messageOf } from '../errors.ts';
+import type { ObjectStore } from '../store/store.ts';
+import { checkSegment } from '../wal/check-segment.ts';
+import { classifyWalFile } from '../wal/file-name.ts';
+import { openWalObject } from '../wal/read-object.ts';
+import type { CountBytes } from './fetch/read-part.ts';
+import { walKey } from './format/keys.ts';
+import type { Failure } from './verify.ts';
+
+const HEADER_BYTES = 512;
+const USUAL_EXTENSION = 'lz4';
+
+/**
+ * Reads a WAL segment to its end and checks that it is the one of its name and of its cluster.
+ * @param systemIdentifier undefined when it is not known
+ * @returns what is wrong with it, if anything
+ */
+export async function verifySegment(
+  store: ObjectStore,
+  name: string,
+  systemIdentifier: bigint | undefined,
+  count: CountBytes,
+  signal: AbortSignal,
+): Promise<Failure | undefined> {
+  let key = walKey(name, USUAL_EXTENSION);
+  try {
+    const object = await openWalObject(store, name, USUAL_EXTENSION, signal);
+    if (object === undefined) return { key, reason: 'is missing from the store' };
+    key = object.key;
+    count(object.storedSize, 0);
+    let head: Buffer = Buffer.alloc(0);
+    let size = 0;
+    for await (const chunk of object.body) {
+      if (head.length < HEADER_BYTES) head = Buffer.concat([head, chunk.subarray(0, HEADER_BYTES)]);
+      size += chunk.length;
+      count(0, chunk.length);
+    }
+    const file = classifyWalFile(name);
+    if (file?.kind !== 'segment') return { key, reason: 'is not a segment' };
+    const header = checkSegment(file, size, head);
+    if (systemIdentifier !== undefined && header.systemIdentifier !== systemIdentifier) {
+      return { key, reason: `is of the cluster with system identifier ${header.systemIdentifier}` };
+    }
+    return undefined;
+  } catch (error) {
+    if (isPgarcError(error, 'object-damaged') || isPgarcError(error, 'wal-invalid')) {
+      return { key, reason: messageOf(error) };
+    }
+    throw error;
+  }
+}
