@@ -17,6 +17,8 @@ export interface PostgresOptions {
   version?: PostgresVersion;
   /** An existing data directory (restored, say); without it a new cluster is made. */
   dataDir?: string;
+  /** Where to make a new cluster; default a temporary folder. */
+  newDataDir?: string;
   /** Page checksums, default true. */
   checksums?: boolean;
   /** MiB, default 16. */
@@ -68,7 +70,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
   const version = options.version ?? 15;
   const bin = findBinaries(version);
   const folder = await makeTemporaryFolder('pg');
-  const dataDir = options.dataDir ?? join(folder, 'data');
+  const dataDir = options.dataDir ?? options.newDataDir ?? join(folder, 'data');
   if (options.dataDir === undefined) await initialize(bin, dataDir, options);
   const port = await freePort();
   const logFile = join(folder, 'server.log');

@@ -1,5 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { asUnprivileged } from './unprivileged.ts';
+import { mkdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { asUnprivileged, giveAway } from './unprivileged.ts';
+
+/** Where Node keeps compiled code between the many short runs of pgarc: not in anybody's home. */
+const COMPILE_CACHE = fileURLToPath(new URL('../../node_modules/.cache/pgarc-test', import.meta.url));
+mkdirSync(COMPILE_CACHE, { recursive: true });
+giveAway(COMPILE_CACHE);
 
 export interface RunOptions {
   /** The whole environment of the process, beside PATH, HOME and LANG. */
@@ -86,7 +93,12 @@ export async function mustRun(
 
 /** Only what every program needs, so that no setting of the machine leaks into a test. */
 export function cleanEnvironment(extra: Record<string, string | undefined> = {}): NodeJS.ProcessEnv {
-  const env: NodeJS.ProcessEnv = { PATH: process.env.PATH, HOME: '/nonexistent', LANG: 'C.UTF-8' };
+  const env: NodeJS.ProcessEnv = {
+    PATH: process.env.PATH,
+    HOME: '/nonexistent',
+    LANG: 'C.UTF-8',
+    NODE_COMPILE_CACHE: COMPILE_CACHE,
+  };
   for (const [name, value] of Object.entries(extra)) if (value !== undefined) env[name] = value;
   return env;
 }

@@ -8,6 +8,13 @@ import { giveAway } from './unprivileged.ts';
 const PREFIX = 'pgarc-test-';
 
 let root: string | undefined;
+let keep = false;
+
+/** Leaves the temporary folders of this process where they are. @returns the folder that holds them */
+export function keepTemporaryFolders(): string {
+  keep = true;
+  return root ?? 'nothing';
+}
 
 /**
  * Makes an empty folder (mode 755, owned by the account PostgreSQL runs under), removed with everything in
@@ -35,7 +42,7 @@ function makeRoot(): string {
   chmodSync(folder, 0o755);
   atEnd(async () => {
     root = undefined;
-    await removeFolder(folder);
+    if (!keep) await removeFolder(folder);
   });
   void removeLeftovers();
   return folder;
