@@ -18,6 +18,8 @@ export interface PushDeps {
   spool: string;
   /** The setting; finds the cluster when pg_wal is a link elsewhere. */
   pgdata: string | undefined;
+  /** Larger files are stored as a stream instead of from one buffer, bytes; default 64 MiB. */
+  streamAbove?: number;
   emit: Emit;
 }
 
@@ -37,8 +39,8 @@ export interface PushResult {
   storedBytes: number;
 }
 
-/** Files up to this size are compressed into one buffer and stored by one request, bytes. */
-const WHOLE_SIZE = 64 * 1024 * 1024;
+/** Up to here a file and what it compresses to are held in memory, bytes. */
+const STREAM_ABOVE = 64 * 1024 * 1024;
 
 /** A name whose object vanishes between "it exists" and the look at it is tried this often. */
 const ATTEMPTS = 3;
@@ -146,7 +148,7 @@ async function putIfAbsent(
   signal: AbortSignal,
 ): Promise<number | undefined> {
   const { handle, size } = source;
-  if (size > WHOLE_SIZE) {
+  if (size > (deps.streamAbove ?? STREAM_ABOVE)) {
     let storedBytes = 0;
     const body = async function* () {
       for await (const frame of compressFile(handle, size, deps.encoder)) {

@@ -1,5 +1,6 @@
 import { WAL, walKey } from '../backup/format/keys.ts';
-import { PgarcError } from '../errors.ts';
+import type { Decoder } from '../codec/codec.ts';
+import { isPgarcError, PgarcError } from '../errors.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { classifyWalFile } from './file-name.ts';
 
@@ -56,7 +57,19 @@ export async function openWalKey(
   }
   const stream = await store.getStream(key, { signal });
   if (stream === undefined) return undefined;
-  return { key, extension, storedSize: stream.size, body: decoder.decompress(stream.body) };
+  return { key, extension, storedSize: stream.size, body: unpack(decoder, stream.body, key) };
+}
+
+/** The decoder does not know what it reads: its complaint gets the object's name. */
+async function* unpack(decoder: Decoder, input: AsyncIterable<Buffer>, key: string): AsyncGenerator<Buffer> {
+  try {
+    yield* decoder.decompress(input);
+  } catch (error) {
+    if (!isPgarcError(error, 'object-damaged')) throw error;
+    throw new PgarcError('object-damaged', `the object ${key} is damaged: ${error.message}`, {
+      cause: error,
+    });
+  }
 }
 
 /** Keys under which a WAL file is stored, those pgarc reads first. One LIST. */
