@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import type { ResolvedSettings } from '../src/config/resolve.ts';
 import type { Settings } from '../src/config/settings.ts';
 import type { Emit } from '../src/report/events.ts';
 import type { ObjectStore } from '../src/store/store.ts';
@@ -36,6 +37,8 @@ export interface CliContext {
    * @throws PgarcError `setting-invalid`
    */
   loadSettings(given?: GivenSettings): Promise<Settings>;
+  /** The same with where each value came from; its warnings are the caller's to tell. */
+  resolveSettings(given?: GivenSettings): Promise<ResolvedSettings>;
   /** Opens the store of the settings; closed when the command ends. @throws PgarcError `setting-invalid` without one */
   openStore(settings: Settings): Promise<ObjectStore>;
   /** Prints the one document of --json. BigInts print as decimal numbers, dates as RFC 3339. */

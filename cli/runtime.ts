@@ -12,12 +12,10 @@ import { createOutput, type StreamOutput } from './output.ts';
 import { createRedactor } from './redact.ts';
 import type { GivenOptions } from './setting-options.ts';
 
-/** The one CliContext of a run, and what only main.ts and `config show` need of it. */
+/** The one CliContext of a run, and what only main.ts needs of it. */
 export interface Runtime extends CliContext {
   readonly stdout: StreamOutput;
   readonly stderr: StreamOutput;
-  /** Settings with their origins. */
-  resolveSettings(given?: GivenSettings): Promise<ResolvedSettings>;
   /** Hides the secrets of the settings loaded so far. */
   redact(text: string): string;
   readonly exitCode: number;

@@ -27,6 +27,8 @@ const TABLE = {
 
 export type ErrorCode = keyof typeof TABLE;
 
+export const ERROR_CODES = Object.keys(TABLE) as readonly ErrorCode[];
+
 /** Exit code of a run that ended well but has something to tell, such as a damaged page. */
 export const EXIT_WARNINGS = 3;
 

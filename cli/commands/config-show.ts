@@ -4,7 +4,6 @@ import { SCHEMA, SETTING_KEYS, type SettingKey, variablesOf } from '../../src/co
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
 import { renderTable } from '../render-table.ts';
-import type { Runtime } from '../runtime.ts';
 
 export function define(command: Command, context: CliContext): void {
   const show = command.command('show').summary('show every setting and where it came from');
@@ -18,7 +17,7 @@ export function define(command: Command, context: CliContext): void {
     ],
   });
   show.option('--json', 'one JSON document').action(async (options: { json?: boolean }) => {
-    const resolved = await (context as Runtime).resolveSettings();
+    const resolved = await context.resolveSettings();
     if (options.json) context.printJson(describeSettings(resolved));
     else context.stdout.write(renderSettings(resolved));
     for (const message of resolved.warnings) context.emit({ type: 'warning', message });

@@ -1,0 +1,28 @@
+import { expect, it } from 'vitest';
+import { checkStore, PROBE_PREFIX } from '../../../src/check/store.ts';
+import { MemoryStore } from '../backup/memory-store.ts';
+
+const signal = new AbortController().signal;
+
+it('proves a store that works, and leaves nothing behind', async () => {
+  const store = new MemoryStore();
+  expect(await checkStore(store, signal)).toMatchObject({ name: 'store', status: 'ok' });
+  expect([...store.objects.keys()].filter((key) => key.startsWith(PROBE_PREFIX))).toEqual([]);
+});
+
+it('warns of one that ignores the condition', async () => {
+  class Careless extends MemoryStore {
+    override async putIfAbsent(key: string, body: Uint8Array): Promise<'stored' | 'exists'> {
+      await this.put(key, body);
+      return 'stored';
+    }
+  }
+  expect(await checkStore(new Careless(), signal)).toMatchObject({ status: 'warning' });
+});
+
+it('fails for one that returns something else, and still cleans up', async () => {
+  const store = new MemoryStore();
+  store.beforeGet = (key) => void store.objects.set(key, Buffer.from('stale'));
+  await expect(checkStore(store, signal)).rejects.toThrow('does not return what was written');
+  expect(store.objects.size).toBe(0);
+});
