@@ -11,6 +11,8 @@ const BLOCK = 4 * 1024 * 1024;
 const FRAME_OVERHEAD = 19 + 4 + 4;
 const BLOCK_HEADER = 4;
 const STORED = 0x8000_0000;
+/** A byte of a block stands for 255 at most. */
+const MAX_RATIO = 255;
 /** How far back a dependent block may reach. */
 const HISTORY = 64 * 1024;
 
@@ -44,9 +46,7 @@ async function* decompress(input: AsyncIterable<Uint8Array>): AsyncGenerator<Buf
 
 async function* readBlocks(source: ByteSource, header: Lz4FrameHeader): AsyncGenerator<Buffer> {
   const checksum = header.hasContentChecksum ? new Xxh32() : undefined;
-  // The package wants the unpacked size before the block; the largest possible will do.
   const sized = Buffer.allocUnsafeSlow(BLOCK_HEADER + header.maxBlockSize);
-  sized.writeUInt32LE(header.maxBlockSize);
   let history: Buffer = Buffer.alloc(0);
   let total = 0;
   for (;;) {
@@ -56,6 +56,8 @@ async function* readBlocks(source: ByteSource, header: Lz4FrameHeader): AsyncGen
     if (length > header.maxBlockSize) throw damaged('a block is too large');
     const stored = await source.take(length);
     stored.copy(sized, BLOCK_HEADER);
+    // The package wants the unpacked size before the block, and makes room for it; a limit will do.
+    sized.writeUInt32LE(Math.min(header.maxBlockSize, length * MAX_RATIO));
     const packed = sized.subarray(0, BLOCK_HEADER + length);
     if (
       header.hasBlockChecksum &&

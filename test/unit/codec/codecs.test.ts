@@ -7,7 +7,7 @@ import { openLzo } from '../../../src/codec/lzo.ts';
 import { chunksOf, decompressBytes, hasTool, outcomeOf, runTool, sampleBytes } from './samples.ts';
 
 const SMALL = sampleBytes(3000);
-const LARGE = sampleBytes(5 * 1024 * 1024 + 17);
+const LARGE = sampleBytes(4 * 1024 * 1024 + 300_017);
 const DAMAGED = { code: 'object-damaged' };
 
 async function frameOf(encoder: Encoder, bytes: Uint8Array): Promise<Buffer> {
@@ -74,25 +74,25 @@ describe.each(CASES)('$what', ({ open, pack, hasChecksum, concatenates, what }) 
   });
 
   it('unpacks what was packed, whatever the chunks are', async () => {
-    for (const size of [1, 7, 1000, 1_000_000]) {
+    for (const size of [1, 1000, 1_000_000]) {
       expect((await decompressBytes(decoder, small, size)).equals(SMALL), `chunks of ${size}`).toBe(true);
     }
-    for (const size of [4096, 65_536, 2_000_000, 20_000_000]) {
+    for (const size of [65_536, 2_000_000, 20_000_000]) {
       expect((await decompressBytes(decoder, large, size)).equals(LARGE), `chunks of ${size}`).toBe(true);
     }
     expect(await decompressBytes(decoder, await pack(Buffer.alloc(0)))).toHaveLength(0);
   });
 
   it.runIf(concatenates)('unpacks frames in a row', async () => {
-    const bytes = Buffer.concat([small, large, ...Array(50).fill(small)]);
-    const expected = Buffer.concat([SMALL, LARGE, ...Array(50).fill(SMALL)]);
+    const bytes = Buffer.concat([small, large, ...Array(10).fill(small)]);
+    const expected = Buffer.concat([SMALL, LARGE, ...Array(10).fill(SMALL)]);
     for (const size of [999, 65_536, bytes.length]) {
       expect((await decompressBytes(decoder, bytes, size)).equals(expected), `chunks of ${size}`).toBe(true);
     }
   });
 
   // A process a try is slow: take fewer.
-  const step = what === 'lzo' ? 211 : 7;
+  const step = what === 'lzo' ? 211 : 13;
 
   it('refuses truncation', async () => {
     for (let length = 0; length < small.length; length += step) {
@@ -164,13 +164,13 @@ describe.each(CASES)('$what', ({ open, pack, hasChecksum, concatenates, what }) 
   });
 
   it('hands out pieces of bounded size for data that packs to nothing', async () => {
-    const bomb = await pack(Buffer.alloc(64 * 1024 * 1024));
+    const bomb = await pack(Buffer.alloc(32 * 1024 * 1024));
     let total = 0;
     for await (const chunk of decoder.decompress(chunksOf(bomb, 65_536))) {
       expect(chunk.length).toBeLessThanOrEqual(4 * 1024 * 1024);
       total += chunk.length;
     }
-    expect(total).toBe(64 * 1024 * 1024);
+    expect(total).toBe(32 * 1024 * 1024);
   });
 });
 
@@ -186,7 +186,7 @@ describe('encoders', () => {
     );
     const jobs = [0, 1, 65_536, 299_999].map(async (length, index) => {
       const input = noise.subarray(index, index + length);
-      expect(await decompressBytes(encoder, await frameOf(encoder, input))).toEqual(input);
+      expect((await decompressBytes(encoder, await frameOf(encoder, input))).equals(input)).toBe(true);
     });
     await Promise.all(jobs);
   });
