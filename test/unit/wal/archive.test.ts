@@ -1,0 +1,103 @@
+import { describe, expect, it } from 'vitest';
+import { isPgarcError } from '../../../src/errors.ts';
+import { listArchive } from '../../../src/wal/archive.ts';
+import { verifyWal } from '../../../src/wal/verify.ts';
+import { ArchiveFixture, at, makeBackup } from './stored-archive.ts';
+import { WalWriter } from './wal-writer.ts';
+
+const { signal } = new AbortController();
+
+describe('listArchive', () => {
+  it('gathers segments, history files, partial segments and strays in one listing', async () => {
+    const fixture = new ArchiveFixture();
+    const writer = new WalWriter();
+    writer.fill(3 * 2 ** 20);
+    fixture.addSegments(writer);
+    fixture.addFile('00000002.history', '1\t0/300000\tno recovery target specified\n');
+    fixture.addFile('000000010000000000000004.partial', 'x');
+    fixture.addFile('000000010000000000000001.00000028.backup', 'x');
+    fixture.addFile('README', 'x');
+    fixture.addFile('000000010000000000000009', '');
+    const archive = await listArchive(fixture.store, signal);
+    expect(archive).toMatchObject({
+      segmentSize: 2 ** 20,
+      segmentCount: 4,
+      partials: ['000000010000000000000004.partial'],
+      strays: ['wal_005/000000010000000000000009', 'wal_005/README'],
+    });
+    expect([...archive.segments]).toEqual([[1, [{ first: 1n, last: 4n }]]]);
+    expect(archive.histories.get(2)).toMatchObject([{ timeline: 1, switchLsn: 0x300000n }]);
+  });
+
+  it('reads the segment size from a segment and does not guess it', async () => {
+    const fixture = new ArchiveFixture();
+    fixture.addFile('000000010000000000000001', 'no segment');
+    await expect(listArchive(fixture.store, signal)).rejects.toSatisfy((error) =>
+      isPgarcError(error, 'object-damaged'),
+    );
+    expect((await listArchive(fixture.store, signal, { segmentSize: 2 ** 24 })).segmentSize).toBe(2 ** 24);
+  });
+
+  it('refuses names that no segment of the size can have', async () => {
+    const fixture = new ArchiveFixture();
+    const writer = new WalWriter({ segmentSize: 2 ** 24, start: 2n ** 24n });
+    writer.fill(8);
+    fixture.addSegments(writer);
+    fixture.addFile('000000010000000000000FFF', 'of a cluster with smaller segments');
+    await expect(listArchive(fixture.store, signal, { segmentSize: 2 ** 24 })).rejects.toThrow(/16 MiB/);
+  });
+
+  it('lists an empty archive', async () => {
+    const archive = await listArchive(new ArchiveFixture().store, signal);
+    expect(archive).toMatchObject({ segmentCount: 0, storedBytes: 0 });
+  });
+});
+
+describe('verifyWal', () => {
+  function writeArchive(without: bigint[]): ArchiveFixture {
+    const writer = new WalWriter();
+    for (let minute = 0; minute < 10; minute++) {
+      writer.fill(2 ** 20);
+      writer.commit(minute, at(minute));
+    }
+    return new ArchiveFixture().addSegments(writer, { without });
+  }
+  const backup = makeBackup('a', 0x400000n, 0x400800n, 3);
+
+  it('finds one window without a gap', async () => {
+    const { store } = writeArchive([]);
+    const report = await verifyWal({ store, backups: [backup] }, signal);
+    expect(report).toMatchObject({
+      ok: true,
+      current: 1,
+      timelines: [{ timeline: 1, segments: 11n, first: 1n, last: 11n, gaps: [] }],
+      windows: [{ from: { lsn: 0x400800n, time: at(3) }, to: { time: at(9) }, backups: ['a'] }],
+      broken: [],
+    });
+  });
+
+  it('ends a window at a gap and fails', async () => {
+    const { store } = writeArchive([7n]);
+    const later = makeBackup('b', 0x900000n, 0x900800n, 8);
+    const report = await verifyWal({ store, backups: [backup, later] }, signal);
+    expect(report).toMatchObject({
+      ok: false,
+      timelines: [{ gaps: [{ first: 7n, last: 7n, place: 'window' }] }],
+      windows: [
+        { to: { time: at(4) }, backups: ['a'] },
+        { from: { time: at(8) }, to: { time: at(9) }, backups: ['b'] },
+      ],
+    });
+  });
+
+  it('does not mind a gap that no backup needs', async () => {
+    const { store } = writeArchive([2n]);
+    expect((await verifyWal({ store, backups: [backup] }, signal)).ok).toBe(true);
+  });
+
+  it('fails for a backup that cannot be recovered', async () => {
+    const { store } = writeArchive([4n]);
+    const report = await verifyWal({ store, backups: [backup] }, signal);
+    expect(report).toMatchObject({ ok: false, windows: [], broken: [{ name: 'a', live: true }] });
+  });
+});
