@@ -73,10 +73,8 @@ async function main(): Promise<boolean> {
 
   step('Back to the moment');
   await runPgarc(folder, ['backup-list'], env);
-  await runPgarc(
-    ['backup-fetch', dataDir, 'LATEST', '--target-time', moment, '--target-action', 'promote'],
-    env,
-  );
+  const target = ['--target-time', moment, '--target-action', 'promote'];
+  await runPgarc(folder, ['backup-fetch', 'data', 'LATEST', ...target], env);
   command('pg_ctl -D data start');
   const restored = await startPostgres({ version: 18, dataDir, env });
   await waitFor(async () => (await restored.value('SELECT pg_is_in_recovery()')) === 'false', {
