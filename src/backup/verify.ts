@@ -2,7 +2,7 @@ import { isPgarcError, messageOf } from '../errors.ts';
 import type { Emit } from '../report/events.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { type Backup, findBackup, listBackups } from './catalog.ts';
-import { requiredSegments } from './catalog-segments.ts';
+import { requiredSegments, segmentSizeOf } from './catalog-segments.ts';
 import { resolveChain } from './fetch/chain.ts';
 import { Progress } from './fetch/progress.ts';
 import { sentinelKey } from './format/keys.ts';
@@ -62,7 +62,7 @@ export async function verifyBackups(
     if (plan !== undefined) plans.push(plan);
   }
   const segments = [...new Set(backups.flatMap(requiredSegments))].sort();
-  const progress = new Progress(emit, 'verify', sumBytes(plans));
+  const progress = new Progress(emit, 'verify', sumBytes(plans, segments.length));
   const count = (stored: number, plain: number) => progress.add(stored, plain);
   const parts = plans.flatMap((plan) => plan.parts.map((part) => ({ plan, part })));
   await mapParallel(
@@ -133,8 +133,10 @@ function systemIdentifierOf(backups: readonly Backup[]): bigint | undefined {
   return found.size === 1 ? found.values().next().value : undefined;
 }
 
-function sumBytes(plans: readonly VerificationPlan[]): number | undefined {
-  let sum = 0;
+/** Of one cluster, hence of one segment size. */
+function sumBytes(plans: readonly VerificationPlan[], segments: number): number | undefined {
+  const [first] = plans;
+  let sum = first === undefined ? 0 : segments * segmentSizeOf(first.contents.backup);
   for (const { contents } of plans) {
     if (contents.backup.uncompressedSize === undefined) return undefined;
     sum += contents.backup.uncompressedSize;

@@ -1,6 +1,8 @@
 import { PgarcError } from '../../errors.ts';
 import type { ObjectStore } from '../../store/store.ts';
-import { listArchive } from '../../wal/archive.ts';
+import { type Archive, listArchive } from '../../wal/archive.ts';
+import { coveredRanges, missingRanges, spansOf } from '../../wal/gaps.ts';
+import { formatLsn } from '../../wal/lsn.ts';
 import { type ReachableTarget, resolveTarget, type TargetRequest } from '../../wal/targets.ts';
 import { type Backup, findBackup } from '../catalog.ts';
 
@@ -9,6 +11,8 @@ export interface Choice {
   backup: Backup;
   /** Undefined when recovery was not looked at. */
   reachable: ReachableTarget<Backup> | undefined;
+  /** What stands in the way of a later moment. */
+  warnings: readonly string[];
 }
 
 /**
@@ -34,10 +38,34 @@ export async function chooseBackup(
   const hasTarget = request.target.kind !== 'none';
   const archive = await listArchive(store, signal);
   const backup = name === 'LATEST' && hasTarget ? undefined : named.name;
-  const answer = await resolveTarget({ store, archive, backups }, { ...request, backup }, signal);
-  if (answer.reachable) return { backup: answer.backup, reachable: answer };
+  const deps = { store, archive, backups };
+  const answer = await resolveTarget(deps, { ...request, backup }, signal);
+  if (answer.reachable) {
+    return {
+      backup: answer.backup,
+      reachable: answer,
+      warnings: hasTarget ? [] : warnOfGap(archive, answer),
+    };
+  }
+  let { hint } = answer;
+  if (hasTarget && backup !== undefined) {
+    const other = await resolveTarget(deps, request, signal);
+    if (other.reachable) hint = `Backup ${other.backup.name} leads to it; LATEST chooses it by itself.`;
+  }
   throw new PgarcError(hasTarget ? 'target-outside-window' : 'wal-gap', answer.reason, {
-    ...(answer.hint === undefined ? {} : { hint: answer.hint }),
+    ...(hint === undefined ? {} : { hint }),
     details: { oldest: answer.oldest, newest: answer.newest, skipped: answer.skipped },
   });
+}
+
+/** Recovery without a target ends at a gap as if the archive ended there. */
+function warnOfGap(archive: Archive, answer: ReachableTarget<Backup>): string[] {
+  const covered = coveredRanges(archive, spansOf(archive, answer.timeline));
+  const from = answer.newest?.lsn ?? answer.backup.finishLsn ?? answer.backup.startLsn;
+  const gap = missingRanges(covered).find(({ begin }) => begin >= from);
+  if (gap === undefined) return [];
+  return [
+    `recovery ends at LSN ${formatLsn(gap.begin)}, because WAL is missing from there to ${formatLsn(gap.end)}: ` +
+      'what was committed after that is not restored (see `pgarc wal-verify`)',
+  ];
 }

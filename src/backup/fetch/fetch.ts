@@ -90,7 +90,7 @@ export async function fetchBackup(
   await requireEmptyPgdata(pgdata);
   emit({ type: 'phase', operation: 'restore', text: 'reading the catalog' });
   const backups = await listBackups(store, signal);
-  const { backup, reachable } = await choose(store, backups, options, signal);
+  const { backup, reachable, warnings } = await choose(store, backups, options, signal);
   const chain = await mapParallel(
     resolveChain(backups, backup),
     options.concurrency,
@@ -143,7 +143,7 @@ export async function fetchBackup(
     bytes: progress.doneBytes,
     storedBytes: progress.storedBytes,
     durationMs: performance.now() - started,
-    warnings: collectWarnings(newest, held, progress, owner),
+    warnings: [...warnings, ...collectWarnings(newest, held, progress, owner)],
   };
 }
 
@@ -155,11 +155,11 @@ async function choose(
   signal: AbortSignal,
 ): Promise<Choice> {
   if (options.mode === 'raw')
-    return { backup: requireUsable(findBackup(backups, options.name)), reachable: undefined };
+    return { backup: requireUsable(findBackup(backups, options.name)), reachable: undefined, warnings: [] };
   return await chooseBackup(store, backups, options.name, options, signal);
 }
 
-/** Tablespaces by the sentinel and by tablespace_map, where that is a tar of its own. */
+/** Tablespaces by the sentinel and, for what it lacks, by tablespace_map where that is in a tar of its own. */
 async function findTablespaces(
   store: ObjectStore,
   newest: BackupContents,
@@ -176,7 +176,9 @@ async function findTablespaces(
       if (path !== TABLESPACE_MAP) return;
       const chunks: Buffer[] = [];
       for await (const chunk of body) chunks.push(Buffer.from(chunk));
-      for (const [oid, place] of parseTablespaceMapFile(Buffer.concat(chunks))) found.set(oid, place);
+      for (const [oid, place] of parseTablespaceMapFile(Buffer.concat(chunks))) {
+        if (!found.has(oid)) found.set(oid, place);
+      }
     },
   };
   await readPart(store, part, handler, nothing, signal);

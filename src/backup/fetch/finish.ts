@@ -9,7 +9,7 @@ import type { Owner } from './owner.ts';
 import { BACKUP_LABEL, CONTROL_FILE, type Step, TABLESPACE_MAP } from './plan.ts';
 import { applyRecoverySettings, type RecoverySettings } from './recovery-settings.ts';
 import { syncPath, syncTrees } from './sync.ts';
-import { formatTablespaceMapFile, type Tablespace } from './tablespaces.ts';
+import { formatTablespaceMapFile, parseTablespaceMapFile, type Tablespace } from './tablespaces.ts';
 import type { Tree } from './tree.ts';
 
 export interface FinishOptions {
@@ -59,9 +59,11 @@ export async function finishTree(
   await syncPath(dirname(tree.root));
 }
 
-/** The map as it was when nothing moved, else one that says where the tablespaces went. */
+/** The map as it was when it says where the tablespaces went, else one that does. */
 function mapOf(stored: Buffer | undefined, tablespaces: readonly Tablespace[]): Buffer | undefined {
-  if (stored === undefined || tablespaces.every(({ from, to }) => from === to)) return stored;
+  if (stored === undefined) return undefined;
+  const places = parseTablespaceMapFile(stored);
+  if (tablespaces.every(({ oid, to }) => places.get(oid) === to)) return stored;
   return formatTablespaceMapFile(tablespaces);
 }
 

@@ -43,6 +43,7 @@ export function chooseRestoreFlags(resolved: ResolvedSettings, envdir: string | 
     const origin = resolved.origins[key];
     const value = resolved.settings[key];
     if (value === undefined || origin.kind === 'default') continue;
+    if (/^(s3|aws)/.test(key) && !resolved.settings.store?.startsWith('s3:')) continue;
     if (origin.kind === 'file') {
       file = origin.name.slice(0, origin.name.lastIndexOf(':'));
       continue;

@@ -1,0 +1,184 @@
+import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { mustRunPgarc, runPgarc } from '../support/pgarc.ts';
+import { startPostgres } from '../support/postgres.ts';
+import { makeOwnedDirectory, makeTemporaryFolder } from '../support/temporary.ts';
+import { waitFor } from '../support/wait.ts';
+import { copySample, readSampleValues, SAMPLE_DELTA, SAMPLE_END, SAMPLE_FULL } from './sample.ts';
+
+let store: string;
+let env: Record<string, string>;
+beforeAll(async () => {
+  store = await copySample();
+  env = { PGARC_STORE: `file://${store}` };
+});
+
+async function makeTarget() {
+  const folder = await makeTemporaryFolder('fetch');
+  return { folder, data: join(folder, 'data'), root: join(folder, 'ts') };
+}
+
+async function restore(args: string[]) {
+  const target = await makeTarget();
+  const result = await mustRunPgarc(
+    ['backup-fetch', target.data, ...args, '--tablespace-root', target.root],
+    {
+      env,
+    },
+  );
+  return { ...target, result };
+}
+
+async function untilRecovered(server: Awaited<ReturnType<typeof startPostgres>>): Promise<void> {
+  await waitFor(async () => (await server.value('SELECT pg_is_in_recovery()')) === 'false', {
+    what: 'the end of recovery',
+  });
+}
+
+describe('backup-fetch of a tree that WAL-G wrote', () => {
+  it.each([SAMPLE_FULL, 'LATEST'])('restores %s and replays to the end of the archive', async (name) => {
+    const { data, root, result } = await restore([name]);
+    expect(result.stdout).toContain(`pg_ctl -D ${data} start`);
+    expect(result.stdout).toContain(`tablespace 16384 is in ${root}/16384`);
+    const server = await startPostgres({ dataDir: data });
+    await untilRecovered(server);
+    expect(await readSampleValues(server)).toBe(SAMPLE_END);
+    expect(await server.value('SELECT pg_tablespace_location(16384)')).toBe(join(root, '16384'));
+    await server.tool('pg_amcheck', ['--install-missing', '--all']);
+    await server.stop();
+    expect(await server.tool('pg_checksums', ['-D', data])).toMatch(/Bad checksums: {2}0/);
+  });
+
+  it.each([
+    [SAMPLE_FULL, '20000', '5000'],
+    [SAMPLE_DELTA, '22000', '5001'],
+  ])('stops %s where it is consistent, and goes on when told', async (name, t, u) => {
+    const { data, result } = await restore([name, '--target', 'immediate']);
+    expect(result.stdout).toContain('select pg_wal_replay_resume()');
+    const server = await startPostgres({ dataDir: data });
+    expect(await server.value('SELECT pg_get_wal_replay_pause_state()')).toBe('paused');
+    expect(await server.value('SELECT count(*) FROM t')).toBe(t);
+    expect(await server.value('SELECT count(*) FROM u')).toBe(u);
+    await server.query('SELECT pg_wal_replay_resume()');
+    await untilRecovered(server);
+    expect(await server.value('SELECT count(*) FROM t')).toBe(t);
+  });
+
+  it('becomes a standby with --standby', async () => {
+    const { data } = await restore(['LATEST', '--standby']);
+    expect(await readdir(data)).toContain('standby.signal');
+    const server = await startPostgres({ dataDir: data });
+    await waitFor(async () => (await server.value('SELECT count(*) FROM t')) === '24000', {
+      what: 'the replay',
+    });
+    expect(await server.value('SELECT pg_is_in_recovery()')).toBe('true');
+  });
+
+  it('leaves recovery alone with --raw', async () => {
+    const { data } = await restore(['LATEST', '--raw']);
+    const names = await readdir(data);
+    expect(names).not.toContain('recovery.signal');
+    expect(names).toContain('backup_label');
+    expect(await readFile(join(data, 'postgresql.auto.conf'), 'utf8')).not.toContain('restore_command');
+  });
+
+  it('keeps the modes that PostgreSQL wants', async () => {
+    const { data, root } = await restore(['LATEST']);
+    for (const path of [data, join(data, 'pg_wal/archive_status'), root, join(root, '16384')]) {
+      expect((await stat(path)).mode & 0o777).toBe(0o700);
+    }
+    expect((await stat(join(data, 'global/pg_control'))).mode & 0o777).toBe(0o600);
+  });
+
+  it('prints what it did as JSON', async () => {
+    const { result } = await restore(['LATEST', '--json']);
+    expect(JSON.parse(result.stdout)).toMatchObject({
+      backup: SAMPLE_DELTA,
+      basedOn: [SAMPLE_FULL],
+      signalFile: 'recovery.signal',
+      timeline: 1,
+      newest: { lsn: expect.stringMatching(/^0\//) },
+      warnings: [],
+    });
+  });
+});
+
+describe('backup-fetch refuses', () => {
+  it('a directory that is not empty, and touches nothing', async () => {
+    const { data } = await makeTarget();
+    await makeOwnedDirectory(data);
+    await writeFile(join(data, 'precious'), 'x');
+    const result = await runPgarc(['backup-fetch', data, 'LATEST'], { env });
+    expect(result).toMatchObject({ code: 4, stderr: expect.stringContaining(`${data} is not empty`) });
+    expect(await readdir(data)).toEqual(['precious']);
+  });
+
+  it('the directory of a running server', async () => {
+    const server = await startPostgres();
+    const result = await runPgarc(['backup-fetch', server.dataDir, 'LATEST'], { env });
+    expect(result).toMatchObject({ code: 4, stderr: expect.stringContaining('a PostgreSQL server runs in') });
+  });
+
+  it('an unknown name, with those that exist', async () => {
+    const { data } = await makeTarget();
+    const result = await runPgarc(['backup-fetch', data, 'base_000000010000000000000009'], { env });
+    expect(result.code).toBe(5);
+    expect(result.stderr).toContain(SAMPLE_DELTA);
+    expect(await stat(data).catch(() => undefined)).toBeUndefined();
+  });
+
+  it('a target outside the window, and names the newest moment', async () => {
+    const { data } = await makeTarget();
+    const result = await runPgarc(['backup-fetch', data, 'LATEST', '--target-time', '2026-12-01 00:00:00Z'], {
+      env,
+    });
+    expect(result.code).toBe(9);
+    expect(result.stderr).toContain('2026-11-21T12:31:53.370381Z');
+    const lsn = await runPgarc(['backup-fetch', data, SAMPLE_DELTA, '--target-lsn', '0/3000000'], { env });
+    expect(lsn.code).toBe(9);
+    expect(lsn.stderr).toContain(SAMPLE_FULL);
+    expect(await stat(data).catch(() => undefined)).toBeUndefined();
+  });
+
+  it('a backup whose own WAL is not in the archive', async () => {
+    const other = await copySample();
+    await rm(join(other, 'wal_005/000000010000000000000004.lz4'));
+    const { data } = await makeTarget();
+    const result = await runPgarc(['backup-fetch', data, SAMPLE_DELTA], {
+      env: { PGARC_STORE: `file://${other}` },
+    });
+    expect(result.code).toBe(8);
+    expect(await stat(data).catch(() => undefined)).toBeUndefined();
+  });
+
+  it('a tablespace whose own place is taken, with the option to add', async () => {
+    const other = await copySample();
+    const { data, folder } = await makeTarget();
+    const sentinel = join(other, `basebackups_005/${SAMPLE_FULL}_backup_stop_sentinel.json`);
+    const taken = join(folder, 'taken');
+    await mkdir(taken);
+    await writeFile(join(taken, 'x'), '');
+    const text = await readFile(sentinel, 'utf8');
+    await writeFile(sentinel, text.replace('/var/lib/postgresql/sample/ts1', taken));
+    // The label's tablespace_map still has the old place: the sentinel counts where it names one.
+    const result = await runPgarc(['backup-fetch', data, SAMPLE_FULL], {
+      env: { PGARC_STORE: `file://${other}` },
+    });
+    expect(result.code).toBe(4);
+    expect(result.stderr).toContain('--tablespace-map 16384=/new/directory');
+    expect(await stat(data).catch(() => undefined)).toBeUndefined();
+  });
+
+  it.each([
+    [['LATEST', '--target-time', 'soon'], '--target-time'],
+    [['LATEST', '--target-lsn', '0/1', '--target-xid', '5'], 'one target only'],
+    [['LATEST', '--raw', '--standby'], 'contradict'],
+    [['LATEST', '--tablespace-map', 'x'], 'OLD=NEW'],
+    [['LATEST', '--target-action', 'nap'], 'pause'],
+  ])('wrong usage: %j', async (args, message) => {
+    const { data } = await makeTarget();
+    const result = await runPgarc(['backup-fetch', data, ...args], { env });
+    expect(result).toMatchObject({ code: 2, stderr: expect.stringContaining(message) });
+  });
+});

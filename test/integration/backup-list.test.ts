@@ -1,0 +1,55 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { mustRunPgarc, runPgarc } from '../support/pgarc.ts';
+import { makeTemporaryFolder } from '../support/temporary.ts';
+import { copySample, SAMPLE_DELTA, SAMPLE_FULL } from './sample.ts';
+
+let store: string;
+let env: Record<string, string>;
+beforeAll(async () => {
+  store = await copySample();
+  env = { PGARC_STORE: `file://${store}`, TZ: 'UTC' };
+});
+
+describe('backup-list, backup-mark, delete', () => {
+  it('prints a table, a document, and the table of WAL-E', async () => {
+    const { stdout } = await mustRunPgarc(['backup-list'], { env });
+    const [header, full, delta] = stdout.split('\n');
+    expect(header).toMatch(
+      /^name +kind +finished +age +took +size +stored +WAL start +timeline +version +permanent$/,
+    );
+    expect(full).toMatch(
+      new RegExp(
+        `^${SAMPLE_FULL} +full +2026-11-21 12:31:52 .* 1.2 s +23.8 MiB +5.01 MiB +000000010000000000000002 +1 +15.20 +no$`,
+      ),
+    );
+    expect(delta).toMatch(new RegExp(`^${SAMPLE_DELTA} +delta`));
+    const json = JSON.parse((await mustRunPgarc(['backup-list', '--json'], { env })).stdout);
+    expect(json.backups[1]).toMatchObject({ name: SAMPLE_DELTA, parent: SAMPLE_FULL, pgVersion: 150020 });
+    const wale = (await mustRunPgarc(['backup-list', '--wal-e'], { env })).stdout;
+    expect(wale.split('\r\n')[1]?.split('\t')).toHaveLength(7);
+  });
+
+  it('says that there are none, and succeeds', async () => {
+    const empty = await makeTemporaryFolder('empty');
+    const result = await mustRunPgarc(['backup-list'], { env: { PGARC_STORE: `file://${empty}` } });
+    expect(result.stdout).toBe('');
+    expect(result.stderr).toContain('no backups in');
+  });
+
+  it('keeps a permanent backup from deletion', async () => {
+    await mustRunPgarc(['backup-mark', 'LATEST'], { env });
+    const metadata = await readFile(join(store, `basebackups_005/${SAMPLE_FULL}/metadata.json`), 'utf8');
+    expect(metadata).toContain('"is_permanent":true');
+    const refused = await runPgarc(['delete', SAMPLE_DELTA, '--confirm'], { env });
+    expect(refused).toMatchObject({ code: 4, stderr: expect.stringContaining('--impermanent') });
+    await mustRunPgarc(['backup-mark', SAMPLE_DELTA, '--impermanent'], { env });
+    const shown = await mustRunPgarc(['delete', SAMPLE_DELTA], { env });
+    expect(shown.stdout).toContain('would delete');
+    await mustRunPgarc(['delete', SAMPLE_DELTA, '--confirm'], { env });
+    const left = JSON.parse((await mustRunPgarc(['backup-list', '--json'], { env })).stdout);
+    expect(left.backups.map((backup: { name: string }) => backup.name)).toEqual([SAMPLE_FULL]);
+    expect((await runPgarc(['delete', SAMPLE_DELTA], { env })).code).toBe(5);
+  });
+});
