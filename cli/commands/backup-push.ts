@@ -1,8 +1,84 @@
 import type { Command } from 'commander';
-import { PgarcError } from '../../src/errors.ts';
+import type { PushedBackup } from '../../src/backup/push/push.ts';
+import { EXIT_WARNINGS } from '../../src/errors.ts';
+import { formatBytes, formatDuration, formatRate } from '../../src/report/units.ts';
+import { formatLsn } from '../../src/wal/lsn.ts';
+import type { CliContext } from '../context.ts';
+import { describe } from '../help.ts';
+import { VERSION } from '../version.ts';
 
-export function define(command: Command): void {
-  command.action(() => {
-    throw new PgarcError('failed', `${command.name()} is not there yet`);
+interface Options {
+  permanent?: boolean;
+  json?: boolean;
+}
+
+export function define(command: Command, context: CliContext): void {
+  describe(command, {
+    description:
+      'Takes a full base backup of the running server on this host, primary or standby, and stores it. Needs a working archive_command. Page checksums are verified on the way; damaged pages are reported and end it with exit code 3, the backup is stored all the same.',
+    exitCodes: [3, 4, 6, 7],
+    examples: [
+      'pgarc backup-push /var/lib/postgresql/15/main',
+      'pgarc backup-push --permanent',
+      'pgarc backup-push --json | jq -r .name',
+    ],
   });
+  command
+    .argument('[pgdata]', 'data directory of the server (default: PGDATA, else what the server says)')
+    .option('--permanent', 'never removed by retention')
+    .option('--json', 'one JSON document')
+    .action(async (pgdata: string | undefined, options: Options) => {
+      const backup = await runPush(context, pgdata, options);
+      if (options.json) context.printJson(describeBackup(backup));
+      else context.stdout.write(renderBackup(backup));
+      if (backup.damagedPages.length > 0) context.setExitCode(EXIT_WARNINGS);
+    });
+}
+
+async function runPush(
+  context: CliContext,
+  pgdata: string | undefined,
+  { permanent = false }: Options,
+): Promise<PushedBackup> {
+  const settings = await context.loadSettings({ pgdata });
+  const store = await context.openStore(settings);
+  const [{ pushBackup }, { connectPostgres }, { openEncoder }] = await Promise.all([
+    import('../../src/backup/push/push.ts'),
+    import('../../src/postgres/connection.ts'),
+    import('../../src/codec/codecs.ts'),
+  ]);
+  const { spool, uploadConcurrency, archiveTimeout } = settings;
+  return await pushBackup(
+    {
+      store,
+      spool,
+      emit: context.emit,
+      encoder: await openEncoder(settings.compressionMethod),
+      connect: (directory, signal) => connectPostgres(settings, { pgdata: directory, signal }),
+    },
+    { pgdata: settings.pgdata, permanent, uploadConcurrency, archiveTimeout, version: VERSION },
+    context.signal,
+  );
+}
+
+/** The document of --json. Durations are ms, sizes bytes. */
+function describeBackup(backup: PushedBackup): unknown {
+  return {
+    ...backup,
+    startLsn: formatLsn(backup.startLsn),
+    finishLsn: formatLsn(backup.finishLsn),
+  };
+}
+
+function renderBackup(backup: PushedBackup): string {
+  const { name, durationMs, uncompressedSize, storedSize, damagedPages } = backup;
+  const rate = formatRate(uncompressedSize / Math.max(durationMs / 1000, 0.001));
+  const lines = [
+    name,
+    `  ${formatBytes(uncompressedSize)} in ${backup.files} files, stored as ${formatBytes(storedSize)}, ${formatDuration(durationMs)} (${rate})`,
+    `  WAL ${formatLsn(backup.startLsn)} to ${formatLsn(backup.finishLsn)}, timeline ${backup.timeline}${backup.permanent ? ', permanent' : ''}`,
+  ];
+  if (damagedPages.length > 0) lines.push(`  damaged pages: ${damagedPages.length}`);
+  else if (!backup.pagesChecked) lines.push('  page checksums are off in this cluster');
+  return `${lines.join('\n')}\n`;
 }

@@ -1,0 +1,58 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { ObjectStore } from '../../store/store.ts';
+import { WAL } from '../format/keys.ts';
+
+const FIRST_PAUSE = 50;
+const LONGEST_PAUSE = 1_000;
+
+/** `<segment>` or `<segment>.<extension of a codec>`; not `.partial`, nor a `.backup` file. */
+const STORED = /^([0-9A-F]{24})(?:\.(?!partial$|backup$)[a-z0-9]+)?$/;
+
+/**
+ * Waits until segments are in the archive, whatever they are compressed with.
+ * @param segments names in order, of one timeline
+ * @param timeout ms
+ * @returns the names that are still missing when the time is over
+ */
+export async function waitForSegments(
+  store: ObjectStore,
+  segments: readonly string[],
+  timeout: number,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const deadline = performance.now() + timeout;
+  let missing: readonly string[] = segments;
+  for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+    missing = await findMissing(store, missing, signal);
+    const left = deadline - performance.now();
+    if (missing.length === 0 || left <= 0) return [...missing];
+    await sleep(Math.min(pause, left), undefined, { signal });
+  }
+}
+
+/** Names of `segments` (in order, of one timeline) that the archive lacks, by one listing. */
+export async function findMissing(
+  store: ObjectStore,
+  segments: readonly string[],
+  signal: AbortSignal,
+): Promise<string[]> {
+  const first = segments[0];
+  const last = segments.at(-1);
+  if (first === undefined || last === undefined) return [];
+  const stored = new Set<string>();
+  const prefix = WAL + commonPrefix(first, last);
+  // One character short, because startAfter leaves out the key itself: a file that is not compressed.
+  for await (const { key } of store.list(prefix, { signal, startAfter: WAL + first.slice(0, -1) })) {
+    const name = key.slice(WAL.length);
+    if (name.slice(0, last.length) > last) break;
+    const segment = STORED.exec(name)?.[1];
+    if (segment !== undefined) stored.add(segment);
+  }
+  return segments.filter((segment) => !stored.has(segment));
+}
+
+function commonPrefix(one: string, other: string): string {
+  let length = 0;
+  while (length < one.length && one[length] === other[length]) length++;
+  return one.slice(0, length);
+}

@@ -1,0 +1,120 @@
+import { PgarcError } from '../../errors.ts';
+import type { PostgresSession } from '../../postgres/connection.ts';
+import { readArchiverState, type ServerFacts, switchWal } from '../../postgres/server.ts';
+import type { Emit } from '../../report/events.ts';
+import type { ObjectStore } from '../../store/store.ts';
+import type { Lsn } from '../../wal/lsn.ts';
+import { formatSegmentName, segmentAt, segmentBefore } from '../../wal/segment.ts';
+import { findMissing, waitForSegments } from './archive-wait.ts';
+
+export interface ArchivingDeps {
+  store: ObjectStore;
+  session: PostgresSession;
+  facts: ServerFacts;
+  emit: Emit;
+}
+
+/**
+ * Proves that archiving works before the first file is copied: the segment in which the backup starts must
+ * arrive in the store.
+ * @param timeout ms
+ * @throws PgarcError `failed`, with what the server's archiver says
+ */
+export async function proveArchiving(
+  deps: ArchivingDeps,
+  start: { timeline: number; startLsn: Lsn },
+  timeout: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store, session, facts, emit } = deps;
+  const segment = formatSegmentName(
+    segmentAt(start.timeline, start.startLsn, facts.segmentSize),
+    facts.segmentSize,
+  );
+  if (facts.inRecovery) {
+    if ((await findMissing(store, [segment], signal)).length === 0) return;
+    emit({
+      type: 'phase',
+      operation: 'backup',
+      text: `waiting for the primary to archive ${segment} (select pg_switch_wal() there ends it)`,
+    });
+  } else {
+    await switchIfAllowed(session, emit);
+    emit({ type: 'phase', operation: 'backup', text: `waiting for ${segment} to arrive in the archive` });
+  }
+  const missing = await waitForSegments(store, [segment], timeout, signal);
+  if (missing.length > 0) throw await describeMissing(deps, missing, timeout);
+}
+
+/**
+ * Waits until all WAL of a backup is in the archive.
+ * @param timeout ms
+ * @throws PgarcError `failed` that names what is missing
+ */
+export async function requireWal(
+  deps: ArchivingDeps,
+  range: { timeline: number; startLsn: Lsn; stopLsn: Lsn },
+  timeout: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const { timeline, startLsn, stopLsn } = range;
+  const size = deps.facts.segmentSize;
+  const last = segmentBefore(timeline, stopLsn, size);
+  const segments: string[] = [];
+  for (const segment = segmentAt(timeline, startLsn, size); segment.number <= last.number; segment.number++) {
+    segments.push(formatSegmentName(segment, size));
+  }
+  const missing = await waitForSegments(deps.store, segments, timeout, signal);
+  if (missing.length > 0) throw await describeMissing(deps, missing, timeout);
+}
+
+/** The function may be revoked from this user; then archive_timeout or the next writes do it. */
+async function switchIfAllowed(session: PostgresSession, emit: Emit): Promise<void> {
+  try {
+    await switchWal(session);
+  } catch (error) {
+    if ((error as PgarcError).details?.sqlstate !== '42501') throw error;
+    emit({
+      type: 'warning',
+      message: 'may not end the WAL segment, so the backup waits until the server does',
+      hint: 'As a superuser: grant execute on function pg_switch_wal to the user that takes backups.',
+    });
+  }
+}
+
+async function describeMissing(
+  deps: ArchivingDeps,
+  missing: readonly string[],
+  timeout: number,
+): Promise<PgarcError> {
+  const names =
+    missing.length <= 5
+      ? missing.join(', ')
+      : `${missing.slice(0, 5).join(', ')} and ${missing.length - 5} more`;
+  const { reason, hint } = await askArchiver(deps);
+  return new PgarcError(
+    'failed',
+    `WAL did not arrive in ${deps.store.location} within ${Math.round(timeout / 1000)} s: ${names}${reason}`,
+    { hint, details: { missing: [...missing] } },
+  );
+}
+
+async function askArchiver({ session, facts }: ArchivingDeps): Promise<{ reason: string; hint: string }> {
+  if (facts.inRecovery) {
+    return {
+      reason: '; this server is a standby, and its primary archives',
+      hint: 'Check archiving on the primary (pgarc check there), or set archive_mode = always here; on an idle primary run select pg_switch_wal().',
+    };
+  }
+  const hint = 'Look into the server log for what archive_command says, or run pgarc check.';
+  try {
+    const state = await readArchiverState(session);
+    const archived = state.lastArchived === undefined ? 'nothing yet' : state.lastArchived;
+    if (state.lastFailed === undefined) return { reason: `; archived last: ${archived}`, hint };
+    const when = state.lastFailedTime === undefined ? '' : ` at ${state.lastFailedTime.toISOString()}`;
+    const failures = `${state.failedCount} failures of archive_command, the last with ${state.lastFailed}${when}`;
+    return { reason: `; ${failures}; archived last: ${archived}`, hint };
+  } catch {
+    return { reason: '', hint };
+  }
+}

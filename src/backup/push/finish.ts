@@ -1,0 +1,190 @@
+import { hostname } from 'node:os';
+import { PgarcError } from '../../errors.ts';
+import type { StoppedBackup } from '../../postgres/backup-session.ts';
+import type { RequestOptions } from '../../store/store.ts';
+import type { Lsn } from '../../wal/lsn.ts';
+import { formatJson } from '../format/json.ts';
+import {
+  backupPrefix,
+  filesMetadataKey,
+  manifestKey,
+  metadataKey,
+  partitionKey,
+  sentinelKey,
+} from '../format/keys.ts';
+import { formatManifest } from '../format/manifest.ts';
+import { mapParallel } from '../map-parallel.ts';
+import { type ArchivingDeps, requireWal } from './archiving.ts';
+import type { Claim } from './claim.ts';
+import { type BackupFacts, formatFilesMetadata, makeMetadata, makeNote, makeSentinel } from './documents.ts';
+import type { DamagedPage } from './pages.ts';
+import { type ContentFile, storeSmallTar } from './small-tar.ts';
+import type { StoredTar, UploadDeps, Uploaded } from './upload.ts';
+import type { Walk, WalkedEntry } from './walk.ts';
+
+export interface FinishOptions {
+  backup: string;
+  claim: Claim;
+  timeline: number;
+  startLsn: Lsn;
+  startTime: Date;
+  dataDir: string;
+  permanent: boolean;
+  /** ms */
+  archiveTimeout: number;
+  /** Of pgarc itself. */
+  version: string;
+  pagesChecked: boolean;
+  damaged: readonly DamagedPage[];
+}
+
+/** Tells where a part of pgarc's own notes lies in a backup. */
+function noteKey(backup: string): string {
+  return `${backupPrefix(backup)}pgarc.json`;
+}
+
+/**
+ * Stores what makes the parts a backup: pg_control and label, WAL proven, metadata, and the sentinel last,
+ * which no other backup may have stored meanwhile.
+ */
+export async function finishBackup(
+  deps: UploadDeps & ArchivingDeps,
+  uploaded: Uploaded,
+  walk: Walk,
+  control: Buffer,
+  stopped: StoppedBackup,
+  options: FinishOptions,
+  signal: AbortSignal,
+): Promise<BackupFacts> {
+  const { store, encoder, facts } = deps;
+  const { backup, timeline, startLsn } = options;
+  const { stopLsn } = stopped;
+  const small = await inParallel(signal, [
+    (each) =>
+      storeSmallTar(
+        store,
+        encoder,
+        backup,
+        'pg_control.tar',
+        [{ entry: walk.control, content: control }],
+        each,
+      ),
+    (each) => storeSmallTar(store, encoder, backup, 'backup_label.tar', labelFiles(walk, stopped), each),
+    (each) => requireWal(deps, { timeline, startLsn, stopLsn }, options.archiveTimeout, each),
+  ] as const);
+  const [controlTar, labelTar] = small;
+  const tars = [...uploaded.tars, controlTar.tar, labelTar.tar];
+  const packed = [...uploaded.files, ...controlTar.files, ...labelTar.files];
+
+  const backupFacts: BackupFacts = {
+    startLsn,
+    finishLsn: stopLsn,
+    versionNumber: facts.versionNumber,
+    systemIdentifier: facts.systemIdentifier,
+    startTime: options.startTime,
+    finishTime: new Date(),
+    hostname: hostname(),
+    dataDir: options.dataDir,
+    permanent: options.permanent,
+    uncompressedSize: packed.reduce((sum, file) => sum + file.size, 0),
+    storedSize: tars.reduce((sum, tar) => sum + tar.storedSize, 0),
+    catalogSize: walk.catalogSize,
+    tablespaces: walk.tablespaces,
+  };
+  const manifest = formatManifest({
+    pgVersion: facts.versionNumber,
+    systemIdentifier: facts.systemIdentifier,
+    files: manifestFiles(packed),
+    walRanges: [{ timeline, startLsn, endLsn: stopLsn }],
+  });
+  const listed = formatFilesMetadata(entriesOf(walk, uploaded), [...uploaded.tars, labelTar.tar]);
+  await inParallel(signal, [
+    (each) => store.putStream(manifestKey(backup), toAsync(manifest), { signal: each }),
+    (each) => store.putStream(filesMetadataKey(backup), toAsync(listed), { signal: each }),
+    (each) => store.put(metadataKey(backup), toBytes(makeMetadata(backupFacts)), { signal: each }),
+    (each) =>
+      store.put(noteKey(backup), makeNote(options.version, options.pagesChecked, options.damaged), {
+        signal: each,
+      }),
+  ] as const);
+
+  await confirmTars(deps, backup, tars, signal);
+  await options.claim.confirm(signal);
+  await storeSentinel(deps, backup, toBytes(makeSentinel(backupFacts)), { signal });
+  return backupFacts;
+}
+
+/** Both are always there, as WAL-G writes them; the map is empty without tablespaces. */
+function labelFiles(walk: Walk, stopped: StoppedBackup): ContentFile[] {
+  const { uid, gid } = walk.control;
+  const modifiedNs = BigInt(Date.now()) * 1_000_000n;
+  return [
+    { name: 'tablespace_map', text: stopped.tablespaceMap },
+    { name: 'backup_label', text: stopped.backupLabel },
+  ].map(({ name, text }) => {
+    const content = Buffer.from(text);
+    return { entry: { name, size: content.length, mode: 0o600, uid, gid, modifiedNs }, content };
+  });
+}
+
+function* manifestFiles(packed: Uploaded['files']) {
+  for (const { name, size, modifiedNs, crc32c } of packed) {
+    const path = name.startsWith('/') ? name.slice(1) : name;
+    yield { path, size, modified: new Date(Number(modifiedNs / 1_000_000n)), crc32c };
+  }
+}
+
+function* entriesOf(walk: Walk, uploaded: Uploaded): Generator<WalkedEntry> {
+  yield* walk.directories;
+  yield* uploaded.files;
+}
+
+/** Looks all tars up by one listing: what the store lost, or another process removed, is seen now. */
+async function confirmTars(
+  { store }: UploadDeps,
+  backup: string,
+  tars: readonly StoredTar[],
+  signal: AbortSignal,
+): Promise<void> {
+  const sizes = new Map<string, number>();
+  for await (const { key, size } of store.list(partitionKey(backup, ''), { signal })) sizes.set(key, size);
+  for (const { name, storedSize } of tars) {
+    const key = partitionKey(backup, name);
+    if (sizes.get(key) === storedSize) continue;
+    const found = sizes.has(key) ? `has ${sizes.get(key)} bytes instead of ${storedSize}` : 'is not there';
+    throw new PgarcError('failed', `the store took ${key}, and now it ${found}`, {
+      hint: 'Find out what else writes to or deletes from this store, then take the backup again.',
+    });
+  }
+}
+
+async function storeSentinel(
+  { store }: UploadDeps,
+  backup: string,
+  body: Buffer,
+  options: RequestOptions,
+): Promise<void> {
+  const key = sentinelKey(backup);
+  if ((await store.putIfAbsent(key, body, options)) === 'stored') return;
+  // The answer to our own attempt may have been lost.
+  if ((await store.get(key, options))?.equals(body)) return;
+  throw new PgarcError('failed', `a backup ${backup} was stored by another process meanwhile`, {
+    hint: 'Take the backup again.',
+  });
+}
+
+type Tasks = readonly ((signal: AbortSignal) => Promise<unknown>)[];
+type Results<T extends Tasks> = { [K in keyof T]: Awaited<ReturnType<T[K]>> };
+
+/** Runs all at the same time; the first failure stops the others and is thrown when they have ended. */
+export async function inParallel<const T extends Tasks>(signal: AbortSignal, tasks: T): Promise<Results<T>> {
+  return (await mapParallel(tasks, tasks.length, (task, each) => task(each), signal)) as Results<T>;
+}
+
+async function* toAsync(pieces: Iterable<Buffer>): AsyncGenerator<Buffer> {
+  yield* pieces;
+}
+
+function toBytes(value: unknown): Buffer {
+  return Buffer.from(formatJson(value));
+}

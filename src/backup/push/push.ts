@@ -1,0 +1,287 @@
+import type { Encoder } from '../../codec/codec.ts';
+import { messageOf, PgarcError } from '../../errors.ts';
+import { type BackupSession, lockBackups, startBackupSession } from '../../postgres/backup-session.ts';
+import type { PostgresSession } from '../../postgres/connection.ts';
+import { loadControlFile } from '../../postgres/control-file.ts';
+import { requireDataDirectory, requireSameCluster } from '../../postgres/data-directory.ts';
+import { readCurrentLsn, readServerFacts, type ServerFacts } from '../../postgres/server.ts';
+import { majorVersion, requireKnownVersion } from '../../postgres/version.ts';
+import type { Emit } from '../../report/events.ts';
+import type { ObjectStore } from '../../store/store.ts';
+import { ensureIdentity } from '../../wal/identity.ts';
+import type { Lsn } from '../../wal/lsn.ts';
+import { nameFullBackup } from '../format/backup-name.ts';
+import { proveArchiving } from './archiving.ts';
+import { type Claim, claimBackup, sweepClaims } from './claim.ts';
+import { finishBackup, inParallel } from './finish.ts';
+import { tablespaceVersionDirectory } from './layout.ts';
+import { type DamagedPage, PageChecker } from './pages.ts';
+import { requireArchiving } from './preflight.ts';
+import { uploadFiles } from './upload.ts';
+import { walkDataDirectory } from './walk.ts';
+
+export interface PushDeps {
+  store: ObjectStore;
+  encoder: Encoder;
+  /** Connects to the server; `pgdata` may say where it is. */
+  connect(pgdata: string | undefined, signal: AbortSignal): Promise<PostgresSession>;
+  /** Local folder, for the copy of the archive's identity. */
+  spool: string;
+  emit: Emit;
+}
+
+export interface PushOptions {
+  /** Undefined: where the server says it is. */
+  pgdata: string | undefined;
+  /** Kept for ever, whatever retention says. */
+  permanent: boolean;
+  /** Tars under way at the same time. */
+  uploadConcurrency: number;
+  /** How long WAL may take to arrive in the archive, ms. */
+  archiveTimeout: number;
+  /** Of pgarc, for the backup's note. */
+  version: string;
+  /** How often the server is asked whether all is as it was, ms. */
+  watchInterval?: number;
+}
+
+/** A backup that is complete. Sizes are bytes. */
+export interface PushedBackup {
+  name: string;
+  timeline: number;
+  startLsn: Lsn;
+  finishLsn: Lsn;
+  startTime: Date;
+  finishTime: Date;
+  durationMs: number;
+  uncompressedSize: number;
+  storedSize: number;
+  files: number;
+  tablespaces: number;
+  permanent: boolean;
+  /** False when the cluster has no page checksums. */
+  pagesChecked: boolean;
+  damagedPages: readonly DamagedPage[];
+}
+
+const LABEL = 'pgarc backup-push';
+/** A name can be taken by what another tool left; the next segment is another name. */
+const START_ATTEMPTS = 3;
+/** Unfinished uploads older than this are swept, ms: longer than any request lives. */
+const SWEEP_AGE = 24 * 3_600_000;
+const CLEAN_UP_TIMEOUT = 60_000;
+
+/**
+ * Takes a full base backup of a running server, primary or standby, from its own data directory.
+ * @throws PgarcError `refused` for a wrong server or settings, `locked`, `postgres-unreachable`,
+ *   `store-unreachable`, `interrupted` when the signal aborts, `failed`; nothing is left in the store then
+ */
+export async function pushBackup(
+  deps: PushDeps,
+  options: PushOptions,
+  signal: AbortSignal,
+): Promise<PushedBackup> {
+  try {
+    const given = options.pgdata === undefined ? undefined : await requireDataDirectory(options.pgdata);
+    tell(deps, 'connecting to PostgreSQL');
+    const session = await deps.connect(given, signal);
+    try {
+      const { facts, pgdata } = await checkServer(session, given);
+      await lockBackups(session);
+      await prepareStore(deps, pgdata, facts, signal);
+      return await takeBackup(deps, options, session, facts, pgdata, signal);
+    } finally {
+      await session.close();
+    }
+  } catch (error) {
+    if (!signal.aborted) throw error;
+    const reason: unknown = signal.reason;
+    if (reason instanceof PgarcError) throw reason;
+    throw new PgarcError('interrupted', 'the backup was interrupted', { cause: error });
+  }
+}
+
+async function checkServer(
+  session: PostgresSession,
+  given: string | undefined,
+): Promise<{ facts: ServerFacts; pgdata: string }> {
+  const facts = await readServerFacts(session);
+  requireKnownVersion(facts.versionNumber);
+  const told = given ?? facts.dataDirectory;
+  if (told === undefined) {
+    throw new PgarcError('usage', 'the data directory is not known', {
+      hint: 'Name it, set PGDATA, or grant pg_read_all_settings to the user that takes backups.',
+    });
+  }
+  const pgdata = await requireDataDirectory(told);
+  const { control } = await loadControlFile(pgdata);
+  await requireSameCluster(pgdata, control.systemIdentifier, facts);
+  requireArchiving(facts);
+  return { facts, pgdata };
+}
+
+async function prepareStore(
+  deps: PushDeps,
+  pgdata: string,
+  facts: ServerFacts,
+  signal: AbortSignal,
+): Promise<void> {
+  const { store, emit } = deps;
+  await ensureIdentity(deps, facts.systemIdentifier, signal);
+  const owner = { dataDir: pgdata, systemIdentifier: facts.systemIdentifier };
+  for (const backup of await sweepClaims(store, owner, emit, signal)) {
+    tell(deps, `removed the unfinished backup ${backup}`);
+  }
+  try {
+    await store.sweep(new Date(Date.now() - SWEEP_AGE), { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    emit({ type: 'warning', message: `could not look for unfinished uploads: ${messageOf(error)}` });
+  }
+}
+
+async function takeBackup(
+  deps: PushDeps,
+  options: PushOptions,
+  session: PostgresSession,
+  facts: ServerFacts,
+  pgdata: string,
+  signal: AbortSignal,
+): Promise<PushedBackup> {
+  const { store, emit } = deps;
+  const startTime = new Date();
+  tell(deps, 'starting the backup (checkpoint)');
+  const { backup, claim } = await startClaimed(deps, options, session, facts, pgdata, signal);
+  const { startLsn, timeline } = backup;
+  const all = AbortSignal.any([signal, backup.ended]);
+  let isStopped = false;
+  try {
+    const directory = tablespaceVersionDirectory(majorVersion(facts.versionNumber), facts.catalogVersion);
+    const archiving = { store, session, facts, emit };
+    const [walk] = await inParallel(all, [
+      (each) => walkDataDirectory(pgdata, directory, emit, each),
+      (each) => proveArchiving(archiving, backup, options.archiveTimeout, each),
+    ]);
+    tell(deps, `copying ${walk.files.length} files`);
+    const pages = facts.dataChecksums
+      ? new PageChecker({ ...facts, startLsn, emit, signal: all, currentLsn: () => readCurrentLsn(session) })
+      : undefined;
+    const upload = { store, encoder: deps.encoder, pages, emit };
+    const target = { backup: claim.backup, pgdata, concurrency: options.uploadConcurrency };
+    const uploaded = await uploadFiles(upload, walk, target, all);
+    // After all files: on a standby it says how far WAL must be replayed for the copies to be consistent.
+    const control = await loadControlFile(pgdata);
+    tell(deps, 'stopping the backup');
+    const stopped = await backup.stop();
+    isStopped = true;
+    tell(deps, 'waiting for the last WAL to arrive in the archive');
+    const damaged = pages?.damaged ?? [];
+    const done = await finishBackup(
+      { ...upload, ...archiving },
+      uploaded,
+      walk,
+      control.bytes,
+      stopped,
+      {
+        ...options,
+        backup: claim.backup,
+        claim,
+        timeline,
+        startLsn,
+        startTime,
+        dataDir: pgdata,
+        pagesChecked: pages !== undefined,
+        damaged,
+      },
+      signal,
+    );
+    await releaseClaim(claim, emit);
+    return {
+      name: claim.backup,
+      timeline,
+      startLsn,
+      finishLsn: done.finishLsn,
+      startTime,
+      finishTime: done.finishTime,
+      durationMs: done.finishTime.getTime() - startTime.getTime(),
+      uncompressedSize: done.uncompressedSize,
+      storedSize: done.storedSize,
+      files: uploaded.files.length,
+      tablespaces: walk.tablespaces.length,
+      permanent: options.permanent,
+      pagesChecked: pages !== undefined,
+      damagedPages: damaged,
+    };
+  } catch (error) {
+    tell(deps, 'giving the backup up and removing what was stored');
+    if (!isStopped) await backup.abandon();
+    await removeBackup(claim, emit);
+    throw !isStopped && backup.ended.aborted ? backup.ended.reason : error;
+  }
+}
+
+/** Starts a backup whose name nobody else has. */
+async function startClaimed(
+  deps: PushDeps,
+  options: PushOptions,
+  session: PostgresSession,
+  facts: ServerFacts,
+  pgdata: string,
+  signal: AbortSignal,
+): Promise<{ backup: BackupSession; claim: Claim }> {
+  const watch = options.watchInterval === undefined ? {} : { watchInterval: options.watchInterval };
+  for (let attempt = 1; ; attempt++) {
+    signal.throwIfAborted();
+    const backup = await startBackupSession(session, facts, { label: LABEL, signal, ...watch });
+    const name = nameFullBackup(backup.timeline, backup.startLsn, facts.segmentSize);
+    try {
+      const owner = { dataDir: pgdata, systemIdentifier: facts.systemIdentifier };
+      const claim = await claimBackup(deps.store, name, owner, signal);
+      if (claim !== undefined) return { backup, claim };
+    } catch (error) {
+      await backup.abandon();
+      throw error;
+    }
+    await backup.abandon();
+    // A primary begins each backup in a segment of its own; a standby where its last restartpoint was.
+    if (facts.inRecovery || attempt === START_ATTEMPTS) throw describeTaken(name, facts.inRecovery);
+    deps.emit({ type: 'warning', message: `${name} exists already, trying the next segment` });
+  }
+}
+
+function describeTaken(name: string, inRecovery: boolean): PgarcError {
+  return new PgarcError(
+    'refused',
+    `a backup that starts in this WAL segment exists or is being made: ${name}`,
+    {
+      hint: inRecovery
+        ? 'On the primary run: checkpoint; select pg_switch_wal(); checkpoint; and try again when this standby has replayed it.'
+        : 'Try again in a moment.',
+    },
+  );
+}
+
+/** The backup is complete: a claim that stays only costs the next run a look. */
+async function releaseClaim(claim: Claim, emit: Emit): Promise<void> {
+  try {
+    await claim.finish(AbortSignal.timeout(CLEAN_UP_TIMEOUT));
+  } catch (error) {
+    emit({ type: 'warning', message: `could not remove the claim on ${claim.backup}: ${messageOf(error)}` });
+  }
+}
+
+async function removeBackup(claim: Claim, emit: Emit): Promise<void> {
+  try {
+    await claim.abandon(AbortSignal.timeout(CLEAN_UP_TIMEOUT));
+  } catch (error) {
+    emit({
+      type: 'warning',
+      message: `could not remove what was stored of ${claim.backup}: ${messageOf(error)}`,
+      hint: 'It is no backup without its sentinel; the next backup-push of this server removes it.',
+    });
+  }
+}
+
+function tell(deps: PushDeps, text: string): void {
+  deps.emit({ type: 'phase', operation: 'backup', text });
+}

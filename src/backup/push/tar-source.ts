@@ -1,0 +1,204 @@
+import { setImmediate as yieldLoop } from 'node:timers/promises';
+import { crc32c } from '@node-rs/crc32';
+import { encodeTarHeader, TAR_END, tarPadding } from '../format/tar.ts';
+import type { ChunkSource } from './compress.ts';
+import { closeFile, openFile, readFully, readSmallFile } from './file-io.ts';
+import type { PageCheck, PageReader } from './pages.ts';
+import { pathOf, type WalkedEntry } from './walk.ts';
+
+/** A file as it went into the tar. */
+export interface PackedFile extends WalkedEntry {
+  crc32c: number;
+}
+
+export interface TarSourceOptions {
+  pgdata: string;
+  directories: readonly WalkedEntry[];
+  files: readonly WalkedEntry[];
+  /** How the pages of a file are checked, or undefined when it has none or the cluster has no checksums. */
+  pagesOf(file: WalkedEntry): PageCheck | undefined;
+  /** Told of every file that is complete. */
+  packed(file: PackedFile): void;
+  /** Told of bytes read. */
+  read(bytes: number): void;
+  signal: AbortSignal;
+}
+
+/** Up to here a file is read in one call and lies in one chunk. */
+const SMALL = 256 * 1024;
+/** How long calls that return at once from the cache may hold the event loop, ms. */
+const HOLD = 10;
+/** A read that takes longer came from a slow disk, ms; the next files are left to the thread pool. */
+const SLOW = 5;
+const AFTER_SLOW = 64;
+
+interface OpenFile {
+  entry: WalkedEntry;
+  file: number;
+  position: number;
+  crc: number;
+  pages: PageCheck | undefined;
+}
+
+/**
+ * Makes a tar of files of a running server, straight into the chunks that are to be compressed: each byte
+ * is read once and never copied. A file has the size it had when it was walked; one that vanished is left
+ * out. A chunk ends early rather than in the middle of a header, of a small file or of a page.
+ */
+export class TarSource implements ChunkSource {
+  readonly #options: TarSourceOptions;
+  #directory = 0;
+  #next = 0;
+  #open: OpenFile | undefined;
+  #ended = false;
+  #held = 0;
+  #slow = 0;
+
+  constructor(options: TarSourceOptions) {
+    this.#options = options;
+  }
+
+  async fill(buffer: Buffer): Promise<{ length: number; done: boolean }> {
+    const { directories, files } = this.#options;
+    let at = 0;
+    this.#held = performance.now();
+    for (;;) {
+      if (performance.now() - this.#held > HOLD) {
+        await yieldLoop();
+        this.#options.signal.throwIfAborted();
+        this.#held = performance.now();
+      }
+      if (this.#open !== undefined) {
+        const next = await this.#readOn(this.#open, buffer, at);
+        if (next === undefined) break;
+        at = next;
+      } else if (this.#directory < directories.length) {
+        const header = encodeHeader(directories[this.#directory]!, 'directory');
+        if (at + header.length > buffer.length) break;
+        at += header.copy(buffer, at);
+        this.#directory++;
+      } else if (this.#next < files.length) {
+        const next = await this.#begin(files[this.#next]!, buffer, at);
+        if (next === undefined) break;
+        at = next;
+        this.#next++;
+      } else {
+        if (at + TAR_END.length > buffer.length) break;
+        at += TAR_END.copy(buffer, at);
+        this.#ended = true;
+        break;
+      }
+    }
+    return { length: at, done: this.#ended };
+  }
+
+  async close(): Promise<void> {
+    if (this.#open !== undefined) await closeFile(this.#open.file);
+    this.#open = undefined;
+  }
+
+  /** @returns where the buffer is filled up to, or undefined when there is no room */
+  async #begin(entry: WalkedEntry, buffer: Buffer, at: number): Promise<number | undefined> {
+    const header = encodeHeader(entry, 'file');
+    const body = at + header.length;
+    const isSmall = entry.size <= SMALL;
+    if (isSmall && body + entry.size + tarPadding(entry.size) > buffer.length) return undefined;
+    if (body > buffer.length) return undefined;
+    const path = pathOf(this.#options.pgdata, entry.name);
+    if (isSmall && this.#slow === 0) return await this.#packSmall(entry, path, header, buffer, at);
+    if (this.#slow > 0) this.#slow--;
+    const file = await openFile(path);
+    if (file === undefined) return at;
+    header.copy(buffer, at);
+    this.#open = { entry, file, position: 0, crc: 0, pages: this.#options.pagesOf(entry) };
+    return body;
+  }
+
+  async #packSmall(
+    entry: WalkedEntry,
+    path: string | Buffer,
+    header: Buffer,
+    buffer: Buffer,
+    at: number,
+  ): Promise<number> {
+    const body = at + header.length;
+    const end = body + entry.size;
+    const target = buffer.subarray(body, end);
+    // Nothing to read in an empty one: should it be gone by now, replay removes it again.
+    if (entry.size > 0) {
+      const before = performance.now();
+      const count = readSmallFile(path, target);
+      if (performance.now() - before > SLOW) this.#slow = AFTER_SLOW;
+      if (count === undefined) return at;
+      if (count < target.length) target.fill(0, count);
+      const pages = this.#options.pagesOf(entry);
+      if (pages?.hasBadPages(target, 0)) await this.#settle(entry, path, pages, target);
+      this.#options.read(entry.size);
+    }
+    header.copy(buffer, at);
+    this.#options.packed({ ...entry, crc32c: crc32c(target) });
+    return pad(buffer, end, entry.size);
+  }
+
+  async #settle(entry: WalkedEntry, path: string | Buffer, pages: PageCheck, target: Buffer): Promise<void> {
+    const file = await openFile(path);
+    if (file === undefined) return;
+    try {
+      await pages.settle(entry.name, target, 0, readerOf(file));
+    } finally {
+      await closeFile(file);
+    }
+  }
+
+  async #readOn(open: OpenFile, buffer: Buffer, at: number): Promise<number | undefined> {
+    const { entry, file, pages } = open;
+    const left = entry.size - open.position;
+    if (left === 0) {
+      const padding = tarPadding(entry.size);
+      if (at + padding > buffer.length) return undefined;
+      this.#open = undefined;
+      await closeFile(file);
+      this.#options.packed({ ...entry, crc32c: open.crc });
+      return pad(buffer, at, entry.size);
+    }
+    let want = Math.min(left, buffer.length - at);
+    // Checked pages lie whole in one chunk.
+    if (pages !== undefined && want < left) want -= want % pages.pageSize;
+    if (want === 0) return undefined;
+    const target = buffer.subarray(at, at + want);
+    const count = await readFully(file, target, open.position);
+    this.#options.signal.throwIfAborted();
+    // Truncated by the server: replay does it again, and until then the rest reads as zeros.
+    if (count < want) target.fill(0, count);
+    if (pages?.hasBadPages(target, open.position)) {
+      await pages.settle(entry.name, target, open.position, readerOf(file));
+    }
+    open.crc = crc32c(target, open.crc);
+    open.position += want;
+    this.#options.read(want);
+    return at + want;
+  }
+}
+
+function readerOf(file: number): PageReader {
+  return (target, position) => readFully(file, target, position);
+}
+
+function pad(buffer: Buffer, at: number, size: number): number {
+  const padding = tarPadding(size);
+  buffer.fill(0, at, at + padding);
+  return at + padding;
+}
+
+function encodeHeader(entry: WalkedEntry, type: 'file' | 'directory'): Buffer {
+  const { name, size, mode, uid, gid, modifiedNs } = entry;
+  return encodeTarHeader({
+    name,
+    type,
+    size,
+    mode,
+    uid,
+    gid,
+    mtime: new Date(Number(modifiedNs / 1_000_000n)),
+  });
+}

@@ -1,0 +1,208 @@
+import { type BigIntStats, lstatSync, statSync } from 'node:fs';
+import { readdir, readlink, realpath } from 'node:fs/promises';
+import { setImmediate as yieldLoop } from 'node:timers/promises';
+import { PgarcError } from '../../errors.ts';
+import type { Emit } from '../../report/events.ts';
+import { decodeName, encodeName, hasRawBytes } from '../format/name-bytes.ts';
+import {
+  type Folder,
+  findUnlogged,
+  folderKind,
+  isEssential,
+  isKeptEmpty,
+  isLeftOut,
+  parseRelationFile,
+} from './layout.ts';
+
+/** A file or directory as it was when the data directory was walked. */
+export interface WalkedEntry {
+  /** As in the tar and in files_metadata.json: `/base/5/1259`. */
+  name: string;
+  /** Bytes. */
+  size: number;
+  mode: number;
+  uid: number;
+  gid: number;
+  modifiedNs: bigint;
+}
+
+export interface Tablespace {
+  oid: string;
+  /** Where the link in pg_tblspc points to. */
+  location: string;
+}
+
+export interface Walk {
+  directories: WalkedEntry[];
+  /** Without pg_control. */
+  files: WalkedEntry[];
+  control: WalkedEntry;
+  tablespaces: Tablespace[];
+  /** Bytes of everything seen, directories and what is left out included, as WAL-G counts it. */
+  catalogSize: number;
+}
+
+const CONTROL = '/global/pg_control';
+/** How long the event loop may be held by calls that return at once from the cache, ms. */
+const HOLD = 10;
+
+/** Path of an entry for node:fs. Tablespaces are reached through their links. */
+export function pathOf(pgdata: string, name: string): string | Buffer {
+  const path = pgdata + name;
+  return hasRawBytes(path) ? encodeName(path) : path;
+}
+
+/**
+ * Lists everything that belongs into a backup of a running server.
+ * @param versionDirectory the directory that this server uses in a tablespace
+ * @throws PgarcError `refused` for a link in the place of a part of the cluster
+ */
+export async function walkDataDirectory(
+  pgdata: string,
+  versionDirectory: string,
+  emit: Emit,
+  signal: AbortSignal,
+): Promise<Walk> {
+  const walk: Omit<Walk, 'control'> = { directories: [], files: [], tablespaces: [], catalogSize: 0 };
+  let control: WalkedEntry | undefined;
+  const todo = ['/'];
+  const inside = await findInnerTablespaces(pgdata);
+  let held = performance.now();
+
+  const root = lookAt(pgdata, '/');
+  if (root === undefined) throw new PgarcError('failed', `${pgdata} has vanished`);
+  walk.directories.push(describe('/', root));
+  walk.catalogSize += Number(root.size);
+
+  for (let name = todo.pop(); name !== undefined; name = todo.pop()) {
+    const folder = folderKind(name);
+    const entries = await listDirectory(pgdata, name);
+    const unlogged = folder === 'database' ? findUnlogged(entries) : undefined;
+    const prefix = name === '/' ? '/' : `${name}/`;
+    for (const entry of entries) {
+      if (performance.now() - held > HOLD) {
+        await yieldLoop();
+        signal.throwIfAborted();
+        held = performance.now();
+      }
+      const member = prefix + entry;
+      const stats = lookAt(pgdata, member);
+      if (stats === undefined) continue;
+      walk.catalogSize += Number(stats.size);
+      if (stats.isFile()) {
+        if (member === CONTROL) control = describe(member, stats);
+        else if (!isOmitted(folder, entry, unlogged)) walk.files.push(describe(member, stats));
+      } else if (stats.isDirectory()) {
+        walk.directories.push(describe(member, stats));
+        if (!isKeptEmpty(folder, entry) && !inside.has(member)) todo.push(member);
+      } else if (stats.isSymbolicLink()) {
+        const found = await followLink(pgdata, member, folder, entry, versionDirectory, emit);
+        if (found?.tablespace !== undefined) walk.tablespaces.push(found.tablespace);
+        if (found !== undefined) walk.directories.push(found.directory);
+        if (found?.tablespace !== undefined) todo.push(found.directory.name);
+      } else if (!stats.isSocket()) {
+        emit({ type: 'warning', message: `left out ${pgdata}${member}: it is a special file` });
+      }
+    }
+  }
+  if (control === undefined) throw new PgarcError('failed', `${pgdata}${CONTROL} has vanished`);
+  return { ...walk, control };
+}
+
+function isOmitted(folder: Folder, entry: string, unlogged: ReadonlySet<string> | undefined): boolean {
+  if (isLeftOut(folder, entry)) return true;
+  if (unlogged === undefined || unlogged.size === 0) return false;
+  const file = parseRelationFile(entry);
+  return file !== undefined && file.fork !== 'init' && unlogged.has(file.number);
+}
+
+interface Followed {
+  directory: WalkedEntry;
+  tablespace?: Tablespace;
+}
+
+/** Links: to a tablespace, in the place of a directory that is kept empty (pg_wal), or foreign. */
+async function followLink(
+  pgdata: string,
+  member: string,
+  folder: Folder,
+  entry: string,
+  versionDirectory: string,
+  emit: Emit,
+): Promise<Followed | undefined> {
+  if (folder === 'tablespaces' && /^\d+$/.test(entry)) {
+    const directory = `${member}/${versionDirectory}`;
+    const stats = lookAt(pgdata, directory);
+    if (stats === undefined) {
+      // Dropped at this moment: then the link is gone too.
+      if (lookAt(pgdata, member) === undefined) return undefined;
+      throw new PgarcError('failed', `tablespace ${entry} has no directory ${pgdata}${directory}`);
+    }
+    const location = await readlink(pathOf(pgdata, member));
+    return { directory: describe(directory, stats), tablespace: { oid: entry, location } };
+  }
+  if (isKeptEmpty(folder, entry)) {
+    const target = statSync(pathOf(pgdata, member), { bigint: true, throwIfNoEntry: false });
+    return target?.isDirectory() ? { directory: describe(member, target) } : undefined;
+  }
+  if (isEssential(member)) {
+    throw new PgarcError(
+      'refused',
+      `${pgdata}${member} is a symbolic link: what it points to would be missing`,
+      {
+        hint: 'Move it back into the data directory, or make the data directory itself the link.',
+      },
+    );
+  }
+  emit({
+    type: 'warning',
+    message: `left out ${pgdata}${member}: it is a symbolic link to ${await readlink(pathOf(pgdata, member))}`,
+    hint: 'What lies outside of the data directory is not part of a backup.',
+  });
+  return undefined;
+}
+
+/** Tablespaces within the data directory: they are walked through their links, and only so. */
+async function findInnerTablespaces(pgdata: string): Promise<ReadonlySet<string>> {
+  const inside = new Set<string>();
+  for (const entry of await listDirectory(pgdata, '/pg_tblspc')) {
+    try {
+      const target = await realpath(pathOf(pgdata, `/pg_tblspc/${entry}`));
+      const isLink = lookAt(pgdata, `/pg_tblspc/${entry}`)?.isSymbolicLink();
+      if (isLink && target.startsWith(`${pgdata}/`)) inside.add(target.slice(pgdata.length));
+    } catch {
+      // The walk itself tells a broken link.
+    }
+  }
+  return inside;
+}
+
+async function listDirectory(pgdata: string, name: string): Promise<string[]> {
+  try {
+    const entries = await readdir(pathOf(pgdata, name));
+    // U+FFFD stands for bytes that are no UTF-8: read them as they are.
+    if (!entries.some((entry) => entry.includes('\uFFFD'))) return entries;
+    const raw = await readdir(pathOf(pgdata, name), { encoding: 'buffer' });
+    return raw.map((entry) => decodeName(entry));
+  } catch (error) {
+    // A database or tablespace dropped while we walk.
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+/** Synchronous: a promise for each of 100 000 files costs more than the call. */
+function lookAt(pgdata: string, name: string): BigIntStats | undefined {
+  return lstatSync(pathOf(pgdata, name), { bigint: true, throwIfNoEntry: false });
+}
+
+function describe(name: string, stats: BigIntStats): WalkedEntry {
+  return {
+    name,
+    size: stats.isDirectory() ? 0 : Number(stats.size),
+    mode: Number(stats.mode) & 0o7777,
+    uid: Number(stats.uid),
+    gid: Number(stats.gid),
+    modifiedNs: stats.mtimeNs,
+  };
+}

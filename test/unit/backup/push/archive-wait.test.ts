@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { findMissing, waitForSegments } from '../../../../src/backup/push/archive-wait.ts';
+import { MemoryStore } from '../memory-store.ts';
+
+const signal = new AbortController().signal;
+const segment = (number: number) => `0000000100000000${number.toString(16).toUpperCase().padStart(8, '0')}`;
+
+async function storeWith(...names: string[]): Promise<MemoryStore> {
+  const store = new MemoryStore();
+  for (const name of names) await store.put(`wal_005/${name}`, Buffer.alloc(1));
+  return store;
+}
+
+describe('findMissing', () => {
+  it('takes any compression, and none', async () => {
+    const store = await storeWith(`${segment(1)}.lz4`, `${segment(2)}.lzo`, segment(3), `${segment(15)}.zst`);
+    const wanted = [1, 2, 3, 15, 16].map(segment);
+    expect(await findMissing(store, wanted, signal)).toEqual([segment(16)]);
+  });
+
+  it('takes neither a partial segment nor a backup label for the segment', async () => {
+    const store = await storeWith(
+      `${segment(1)}.partial`,
+      `${segment(1)}.partial.lz4`,
+      `${segment(2)}.00000028.backup.lz4`,
+      `${segment(2)}.00000028.backup`,
+    );
+    expect(await findMissing(store, [segment(1), segment(2)], signal)).toEqual([segment(1), segment(2)]);
+  });
+
+  it('asks nothing for nothing', async () => {
+    expect(await findMissing(new MemoryStore(), [], signal)).toEqual([]);
+  });
+});
+
+describe('waitForSegments', () => {
+  it('goes on as soon as all are there', async () => {
+    const store = await storeWith(`${segment(1)}.lz4`);
+    setTimeout(() => void store.put(`wal_005/${segment(2)}.lz4`, Buffer.alloc(1)), 20);
+    expect(await waitForSegments(store, [segment(1), segment(2)], 60_000, signal)).toEqual([]);
+  });
+
+  it('names what is missing when the time is over', async () => {
+    const store = await storeWith(`${segment(1)}.lz4`);
+    expect(await waitForSegments(store, [segment(1), segment(2)], 10, signal)).toEqual([segment(2)]);
+  });
+
+  it('stops when it is told to', async () => {
+    const stop = new AbortController();
+    const waiting = waitForSegments(new MemoryStore(), [segment(1)], 60_000, stop.signal);
+    stop.abort(new Error('enough'));
+    await expect(waiting).rejects.toThrow();
+  });
+});
