@@ -2,7 +2,7 @@ import { timelineAt } from './history.ts';
 import { formatLsn, type Lsn } from './lsn.ts';
 import { readTail, scanRecords, type WalPath, type WalTail } from './scan.ts';
 import type { Target } from './targets.ts';
-import { formatTimestamp, fromDate, type UnixMicros } from './timestamp.ts';
+import { formatTargetTime, fromDate, type UnixMicros } from './timestamp.ts';
 import { parseRestorePoint, parseTransactionEnd } from './transaction-records.ts';
 import type { BackupSpan, Moment } from './window.ts';
 
@@ -74,7 +74,7 @@ export async function aimAt(target: Target, options: AimOptions, signal: AbortSi
     case 'time': {
       aim.newest = newestMoment(path, known.tail, lastEnd?.lsn);
       if (lastEnd !== undefined && target.time < lastEnd.time) {
-        return { ...aim, hit: hit('recovery_target_time', formatTimestamp(target.time)) };
+        return { ...aim, hit: hit('recovery_target_time', formatTargetTime(target.time)) };
       }
       // No later transaction tells PostgreSQL to stop, but the last one before can be named by its place.
       const until = Math.max(lastEnd?.time ?? 0, known.tail.lastPointTime ?? 0, known.aliveUntil ?? 0);

@@ -17,11 +17,19 @@ export function fromDate(date: Date): UnixMicros {
   return date.getTime() * 1000;
 }
 
-/** RFC 3339 in UTC with microseconds: `2026-11-21T12:00:31.230951Z`. PostgreSQL reads it as a target. */
+/** RFC 3339 in UTC with microseconds: `2026-11-21T12:00:31.230951Z`. */
 export function formatTimestamp(micros: UnixMicros): string {
   const fraction = ((micros % 1_000_000) + 1_000_000) % 1_000_000;
   const seconds = new Date((micros - fraction) / 1000).toISOString().slice(0, 19);
   return `${seconds}.${String(fraction).padStart(6, '0')}Z`;
+}
+
+/**
+ * As recovery_target_time takes it: `2026-11-21 12:00:31.230951+00`. The offset is a number because PostgreSQL
+ * knows no names of zones, `Z` among them, while it reads its settings.
+ */
+export function formatTargetTime(micros: UnixMicros): string {
+  return formatTimestamp(micros).replace('T', ' ').replace('Z', '+00');
 }
 
 /**

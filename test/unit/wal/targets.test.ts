@@ -3,7 +3,7 @@ import { listArchive } from '../../../src/wal/archive.ts';
 import { formatLsn } from '../../../src/wal/lsn.ts';
 import { StoredWal } from '../../../src/wal/stored-wal.ts';
 import { resolveTarget, type Target, type TargetRequest } from '../../../src/wal/targets.ts';
-import { formatTimestamp } from '../../../src/wal/timestamp.ts';
+import { formatTargetTime } from '../../../src/wal/timestamp.ts';
 import { type BackupSpan, findWindows, measureWindow } from '../../../src/wal/window.ts';
 import { ArchiveFixture, at, makeBackup } from './stored-archive.ts';
 import { WalWriter } from './wal-writer.ts';
@@ -56,7 +56,7 @@ describe('resolveTarget', () => {
     store();
     expect(await resolve({ kind: 'time', time: at(45) })).toMatchObject({
       backup: 'b',
-      settings: { recovery_target_time: formatTimestamp(at(45)) },
+      settings: { recovery_target_time: formatTargetTime(at(45)) },
     });
     expect(await resolve({ kind: 'time', time: at(40) })).toMatchObject({ backup: 'b' });
     expect(await resolve({ kind: 'time', time: at(40) - 1 })).toMatchObject({ backup: 'a' });
