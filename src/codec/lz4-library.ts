@@ -131,7 +131,12 @@ function bindLibrary(library: { func(prototype: string): unknown }): Lz4Library 
 
 function callAsync(native: NativeFunction, ...args: unknown[]): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    native.async(...args, (error: unknown, result: unknown) => (error ? reject(error) : resolve(result)));
+    native.async(...args, (error: unknown, result: unknown) => {
+      // koffi keeps only this callback: through it the buffers live until the worker has done with them.
+      args.length = 0;
+      if (error) reject(error);
+      else resolve(result);
+    });
   });
 }
 

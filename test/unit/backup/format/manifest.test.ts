@@ -68,8 +68,8 @@ describe('parseManifest', () => {
     expect(manifest.files[1]?.modified.toISOString()).toBe('2026-11-21T12:00:31.000Z');
   });
 
-  it('handles a hundred thousand files in pieces', () => {
-    const files = Array.from({ length: 100_000 }, (_, index) => ({
+  it('handles twenty thousand files in pieces', () => {
+    const files = Array.from({ length: 20_000 }, (_, index) => ({
       path: `base/5/${index}`,
       size: 8192,
       modified: new Date(0),
@@ -78,7 +78,7 @@ describe('parseManifest', () => {
     const pieces = [...formatManifest({ ...SOURCE, files })];
     expect(Math.max(...pieces.map((piece) => piece.length))).toBeLessThan(300_000);
     const manifest = parseManifest(Buffer.concat(pieces));
-    expect(manifest.files[99_999]).toEqual(files[99_999]);
+    expect(manifest.files[19_999]).toEqual(files[19_999]);
   });
 
   it('refuses every changed byte and every truncation', () => {
