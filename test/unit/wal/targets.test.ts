@@ -3,7 +3,7 @@ import { listArchive } from '../../../src/wal/archive.ts';
 import { formatLsn } from '../../../src/wal/lsn.ts';
 import { StoredWal } from '../../../src/wal/stored-wal.ts';
 import { resolveTarget, type Target, type TargetRequest } from '../../../src/wal/targets.ts';
-import { formatTargetTime } from '../../../src/wal/timestamp.ts';
+import { formatTargetTime, formatTimestamp } from '../../../src/wal/timestamp.ts';
 import { type BackupSpan, findWindows, measureWindow } from '../../../src/wal/window.ts';
 import { ArchiveFixture, at, makeBackup } from './stored-archive.ts';
 import { WalWriter } from './wal-writer.ts';
