@@ -111,7 +111,7 @@ async function readRequest(
     mode: chooseMode(options),
     action: options.targetAction,
     tablespaces: { map: parseTablespaceMap(options.tablespaceMap), root: options.tablespaceRoot },
-    restoreCommand: await buildRestoreCommand(command, context, resolved),
+    restoreCommand: await buildRestoreCommand(command, context, resolved, options.raw === true),
     concurrency: settings.downloadConcurrency,
   };
   if (request.mode === 'raw' && request.target.kind !== 'none') {
@@ -131,11 +131,12 @@ async function buildRestoreCommand(
   command: Command,
   context: CliContext,
   resolved: Awaited<ReturnType<Runtime['resolveSettings']>>,
+  isRaw: boolean,
 ): Promise<string> {
   const { chooseRestoreFlags } = await import('../../src/backup/fetch/restore-flags.ts');
   const { formatRestoreCommand } = await import('../../src/backup/fetch/recovery-settings.ts');
   const { flags, secrets } = chooseRestoreFlags(resolved, collectSettingOptions(command).envdir);
-  if (secrets.length > 0) {
+  if (secrets.length > 0 && !isRaw) {
     context.emit({
       type: 'warning',
       message: `restore_command holds no secrets: the server needs ${secrets.join(', ')} in its own environment`,

@@ -2,11 +2,18 @@ import { crc32c } from '@node-rs/crc32';
 import { PgarcError } from '../errors.ts';
 import type { ObjectStore } from '../store/store.ts';
 import type { Backup } from './catalog.ts';
-import { type BackupContents, findParts, readContents, type StoredPart } from './fetch/contents.ts';
+import {
+  type BackupContents,
+  findParts,
+  readContents,
+  readFileLists,
+  type StoredPart,
+} from './fetch/contents.ts';
 import type { Ledger } from './fetch/ledger.ts';
 import { BACKUP_LABEL, CONTROL_FILE, OF_NEWEST_ONLY, planSteps } from './fetch/plan.ts';
 import { type CountBytes, readPart } from './fetch/read-part.ts';
-import { partitionsPrefix } from './format/keys.ts';
+import { filesMetadataKey, partitionsPrefix } from './format/keys.ts';
+import type { Manifest } from './format/manifest.ts';
 import type { Failure } from './verify.ts';
 
 /** What a backup must turn out to hold by itself. */
@@ -23,9 +30,32 @@ export async function planVerification(
   signal: AbortSignal,
 ): Promise<VerificationPlan> {
   const contents = await readContents(store, backup, signal);
+  if (contents.manifest !== undefined) await requireSameLists(store, contents, contents.manifest, signal);
   const [step] = planSteps([contents]);
   if (step === undefined) throw new PgarcError('failed', `backup ${backup.name} cannot be planned`);
   return { contents, parts: contents.parts, ledger: step.ledger };
+}
+
+/** Other tools go by files_metadata.json: it must list what the manifest does. */
+async function requireSameLists(
+  store: ObjectStore,
+  { backup, parts }: BackupContents,
+  manifest: Manifest,
+  signal: AbortSignal,
+): Promise<void> {
+  const { files, members } = await readFileLists(store, backup, signal);
+  const key = filesMetadataKey(backup.name);
+  const present = new Set(parts.map(({ name }) => name));
+  for (const name of members.keys()) {
+    if (present.has(name)) continue;
+    const gone = partitionsPrefix(backup.name) + name;
+    throw new PgarcError('object-missing', `${gone} is missing from the store`, { details: { key: gone } });
+  }
+  const unlisted = manifest.files.find(({ path }) => !OF_NEWEST_ONLY.has(path) && !files?.has(path));
+  if (unlisted === undefined) return;
+  throw new PgarcError('object-damaged', `${key} is damaged: it does not list ${unlisted.path}`, {
+    details: { key },
+  });
 }
 
 /** Reads a part to its end. @throws PgarcError `object-missing`, `object-damaged` */

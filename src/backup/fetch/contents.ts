@@ -37,6 +37,8 @@ export interface BackupContents {
 
 /** A list of a million files is below this. */
 const MAX_LIST_BYTES = 512 * 1024 * 1024;
+/** Every backup but WAL-E's has them. */
+const TARS_OF_ALL = ['pg_control.tar', 'backup_label.tar'];
 const PART_NAME = /^(.+\.tar)(?:\.([a-z0-9]+))?$/;
 
 /**
@@ -55,6 +57,7 @@ export async function readContents(
     listParts(store, backup.name, signal),
   ]);
   // A manifest says all that files_metadata.json does, which is big for a cluster of many tables.
+  if (manifest !== undefined) await requireFileLists(store, backup, signal);
   const lists = manifest === undefined ? await readLists(store, backup, sentinel, signal) : NO_LISTS;
   const tablespaces = tablespacesOf(sentinel.Spec ?? sentinel.spec);
   const contents = { backup, parts, tablespaces, manifest, ...lists };
@@ -124,6 +127,28 @@ function parseLists(key: string, found: Partial<FilesMetadata>): FileLists {
   return { files: files.size === 0 ? undefined : files, members };
 }
 
+/** Other tools cannot do without the object, and one lost object may not be the only one. */
+async function requireFileLists(store: ObjectStore, backup: Backup, signal: AbortSignal): Promise<void> {
+  const key = filesMetadataKey(backup.name);
+  if ((await store.head(key, { signal })) !== undefined) return;
+  throw new PgarcError('object-missing', `${key} is missing from the store`, {
+    hint: 'Its backup_manifest is there: to restore by that alone, store {} under this key.',
+    details: { key },
+  });
+}
+
+/**
+ * Reads files_metadata.json beside a manifest.
+ * @throws PgarcError `object-damaged`
+ */
+export async function readFileLists(
+  store: ObjectStore,
+  backup: Backup,
+  signal: AbortSignal,
+): Promise<FileLists> {
+  return await readLists(store, backup, {}, signal);
+}
+
 /**
  * The keys of the tars that should hold `paths`, for a backup whose lists were not read.
  * @returns none when it is not on record
@@ -134,7 +159,7 @@ export async function findParts(
   paths: ReadonlySet<string>,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const { members } = await readLists(store, backup, {}, signal);
+  const { members } = await readFileLists(store, backup, signal);
   const names = [...members].filter(([, list]) => list.some((path) => paths.has(path))).map(([name]) => name);
   return names.map((name) => partitionsPrefix(backup.name) + name);
 }
@@ -158,8 +183,14 @@ function requireParts(contents: BackupContents): void {
   const prefix = partitionsPrefix(backup.name);
   for (const name of members.keys()) if (!present.has(name)) throw missing(prefix + name);
   if (parts.length === 0) throw missing(`${prefix}*`);
-  if (backup.kind !== 'wal-e') return;
-  const extension = parts[0]?.extension ?? 'lzo';
+  const extension = parts[0]?.extension ?? '';
+  if (backup.kind !== 'wal-e') {
+    for (const stem of TARS_OF_ALL) {
+      if (parts.some(({ name }) => name.startsWith(stem))) continue;
+      throw missing(`${prefix}${stem}${extension === '' ? '' : `.${extension}`}`);
+    }
+    return;
+  }
   const last = Math.max(...parts.map((part) => Number(/^part_([0-9]+)/.exec(part.name)?.[1] ?? 0)));
   for (let number = 0; number <= last; number++) {
     const name = `part_${String(number).padStart(8, '0')}.tar`;

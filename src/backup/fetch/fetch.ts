@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { PgarcError } from '../../errors.ts';
 import type { Emit } from '../../report/events.ts';
 import type { ObjectStore } from '../../store/store.ts';
+import { readIdentity } from '../../wal/identity.ts';
 import type { TargetRequest } from '../../wal/targets.ts';
 import type { Moment } from '../../wal/window.ts';
 import { type Backup, findBackup, listBackups } from '../catalog.ts';
@@ -98,6 +99,7 @@ export async function fetchBackup(
     signal,
   );
   const newest = chain.at(-1) as BackupContents;
+  await warnOfForeignArchive(deps, backup, signal);
   const steps = planSteps(chain);
   const found = await findTablespaces(store, newest, signal);
   const tablespaces = await placeTablespaces(found, options.tablespaces, pgdata);
@@ -313,6 +315,21 @@ function collectWarnings(
     warnings.push('the files belong to root, and PostgreSQL does not start as root: chown them to its user');
   }
   return warnings;
+}
+
+/** The WAL beside a backup of another cluster cannot be replayed onto it. */
+async function warnOfForeignArchive(
+  { store, emit }: FetchDeps,
+  backup: Backup,
+  signal: AbortSignal,
+): Promise<void> {
+  const owner = await readIdentity(store, signal);
+  if (owner === undefined || backup.systemIdentifier === undefined || owner === backup.systemIdentifier)
+    return;
+  emit({
+    type: 'warning',
+    message: `the archive belongs to the cluster with system identifier ${owner}, and backup ${backup.name} is of ${backup.systemIdentifier}`,
+  });
 }
 
 function requireUsable(backup: Backup): Backup {
