@@ -1,6 +1,6 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
-import { build } from 'esbuild';
+import { build, type Plugin } from 'esbuild';
 
 /**
  * Bundles pgarc into dist/ for the release: one small entry that checks Node and turns the compile cache on,
@@ -10,6 +10,22 @@ const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const OUT = `${ROOT}dist`;
 
 const { version } = JSON.parse(await readFile(`${ROOT}package.json`, 'utf8')) as { version: string };
+
+/**
+ * An import of these modules of Node evaluates every property they have, which loads undici, webcrypto and
+ * more (30 ms); fetched as objects they stay small. http2 is only there for services pgarc does not use.
+ */
+const leanBuiltins: Plugin = {
+  name: 'lean-builtins',
+  setup({ onResolve, onLoad }) {
+    onResolve({ filter: /^node:(https?|http2|crypto)$/ }, ({ path }) => ({ path, namespace: 'lean' }));
+    onLoad({ filter: /.*/, namespace: 'lean' }, ({ path }) => {
+      const load = `process.getBuiltinModule('${path}')`;
+      const lazy = `new Proxy({}, { get: (_, name) => ${load}[name] })`;
+      return { contents: `module.exports = ${path === 'node:http2' ? lazy : load};`, loader: 'js' };
+    });
+  },
+};
 
 await rm(OUT, { recursive: true, force: true });
 await mkdir(OUT);
@@ -23,6 +39,9 @@ await build({
   format: 'esm',
   platform: 'node',
   target: 'node24',
+  // Modules in ES form first: of the AWS SDK only what is used is bundled then.
+  mainFields: ['module', 'main'],
+  plugins: [leanBuiltins],
   minify: true,
   // Names of classes show in errors.
   keepNames: true,
