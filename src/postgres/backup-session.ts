@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { PgarcError } from '../errors.ts';
 import type { Lsn } from '../wal/lsn.ts';
 import { parseBackupLabel } from './backup-label.ts';
@@ -40,15 +41,23 @@ const NEW_NAMES = 15;
 
 /** Key of the advisory lock: "pgar" and 1. */
 const LOCK_KEY = 0x70676172;
+/** The server needs a moment to notice that a killed process is gone, ms. */
+const LOCK_GRACE = 2_000;
+const LOCK_INTERVAL = 100;
 
 /**
  * Allows one backup a server: an advisory lock of the session. It needs no file that outlives a killed
  * process, works on a standby as well, and ends with the session that the backup needs anyway.
  * @throws PgarcError `locked`
  */
-export async function lockBackups(session: PostgresSession): Promise<void> {
-  const [row] = await session.query(`select pg_try_advisory_lock(${LOCK_KEY}, 1) as locked`);
-  if (row?.locked === true) return;
+export async function lockBackups(session: PostgresSession, signal: AbortSignal): Promise<void> {
+  const deadline = performance.now() + LOCK_GRACE;
+  for (;;) {
+    const [row] = await session.query(`select pg_try_advisory_lock(${LOCK_KEY}, 1) as locked`);
+    if (row?.locked === true) return;
+    if (performance.now() > deadline) break;
+    await sleep(LOCK_INTERVAL, undefined, { signal });
+  }
   const [holder] = await session.query(
     `select a.pid, a.backend_start from pg_locks l join pg_stat_activity a using (pid)
      where l.locktype = 'advisory' and l.classid = ${LOCK_KEY} and l.objid = 1 and l.granted`,

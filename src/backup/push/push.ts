@@ -87,7 +87,7 @@ export async function pushBackup(
     const session = await deps.connect(given, signal);
     try {
       const { facts, pgdata } = await checkServer(session, given);
-      await lockBackups(session);
+      await lockBackups(session, signal);
       await prepareStore(deps, pgdata, facts, signal);
       return await takeBackup(deps, options, session, facts, pgdata, signal);
     } finally {
