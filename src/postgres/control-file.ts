@@ -1,6 +1,6 @@
 /**
  * pg_control of PostgreSQL 13 to 18 (include/catalog/pg_control.h, struct ControlFileData) as a 64-bit
- * little-endian server lays it out. Control versions: 1300 is 13 to 17, 1800 is 18.
+ * little-endian server lays it out. Control versions: 1300 is 13 to 16, 1700 is 17, 1800 is 18.
  */
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -61,6 +61,7 @@ export interface ControlFile {
 /** Where the CRC lies, which covers everything before it, by control version. */
 const CRC_OFFSET = new Map([
   [1300, 288],
+  [1700, 288],
   [1800, 292],
 ]);
 
