@@ -20,7 +20,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
 export interface HelpText {
   /** One to three sentences: what it does and what it needs. */
   description: string;
-  /** Exit codes beside 0, 1, 2 and 75, which every command has. */
+  /** Exit codes beside 0, 1, 2 and 75, which every command has (of them wal-fetch only 0 and 75). */
   exitCodes?: readonly number[];
   /** Command lines as a user types them. */
   examples: readonly string[];
@@ -28,11 +28,13 @@ export interface HelpText {
 
 /** Gives a command its description and the epilog all commands share: exit codes and examples. */
 export function describe(command: Command, text: HelpText): void {
-  const codes = [...new Set([0, 1, 2, ...(text.exitCodes ?? []), 75])].sort((a, b) => a - b);
+  const own = text.exitCodes ?? [];
+  // A command that can stop PostgreSQL's recovery has no other code for a failure (exit-code.ts).
+  const common = own.includes(255) ? [0, 75] : [0, 1, 2, 75];
+  const codes = [...new Set([...common, ...own])].sort((a, b) => a - b);
   const lines = codes.map((code) => `  ${String(code).padEnd(4)} ${MEANINGS[code] ?? ''}`);
   command.description(text.description);
-  command.addHelpText(
-    'after',
-    `\nExit codes:\n${lines.join('\n')}\n\nExamples:\n${text.examples.map((line) => `  $ ${line}`).join('\n')}\n`,
-  );
+  // A line of postgresql.conf is no command line.
+  const examples = text.examples.map((line) => (line.includes(' = ') ? `  ${line}` : `  $ ${line}`));
+  command.addHelpText('after', `\nExit codes:\n${lines.join('\n')}\n\nExamples:\n${examples.join('\n')}\n`);
 }

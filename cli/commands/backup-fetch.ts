@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { FetchOptions } from '../../src/backup/fetch/fetch.ts';
 import {
@@ -7,10 +6,11 @@ import {
   parseTargetTimeline,
   type TargetOptions,
 } from '../../src/backup/fetch/target-options.ts';
+import type { ResolvedSettings } from '../../src/config/resolve.ts';
 import { EXIT_WARNINGS, PgarcError } from '../../src/errors.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
-import type { Runtime } from '../runtime.ts';
+import { findLauncher } from '../launcher.ts';
 import { collectSettingOptions } from '../setting-options.ts';
 
 interface Options extends TargetOptions {
@@ -94,7 +94,7 @@ async function readRequest(
     });
   }
   const given = second === undefined ? undefined : first;
-  const resolved = await (context as Runtime).resolveSettings({ pgdata: given });
+  const resolved = await context.resolveSettings({ pgdata: given });
   for (const message of resolved.warnings) context.emit({ type: 'warning', message });
   const { settings } = resolved;
   if (settings.pgdata === undefined) {
@@ -130,7 +130,7 @@ function chooseMode(options: Options): FetchOptions['mode'] {
 async function buildRestoreCommand(
   command: Command,
   context: CliContext,
-  resolved: Awaited<ReturnType<Runtime['resolveSettings']>>,
+  resolved: ResolvedSettings,
   isRaw: boolean,
 ): Promise<string> {
   const { chooseRestoreFlags } = await import('../../src/backup/fetch/restore-flags.ts');
@@ -144,13 +144,6 @@ async function buildRestoreCommand(
     });
   }
   return formatRestoreCommand([findLauncher()], flags);
-}
-
-/** The launcher beside the sources of a checkout, or in a release beside the bundle's folder. */
-function findLauncher(): string {
-  const here = import.meta.dirname;
-  const candidates = [join(here, '../pgarc'), join(here, '../cli/pgarc'), join(here, 'pgarc')];
-  return resolve(candidates.find((path) => existsSync(path)) ?? 'pgarc');
 }
 
 function append(value: string, previous: string[]): string[] {

@@ -36,11 +36,17 @@ export function formatPlainLine(event: PgarcEvent, time: Date): string {
 export function formatJsonLine(event: PgarcEvent, time: Date): string {
   const { type, ...fields } = event;
   const line = { time: time.toISOString(), level: levelOf(event), event: type, ...fields };
-  return `${JSON.stringify(line, (_, value: unknown) => (typeof value === 'bigint' ? String(value) : value))}\n`;
+  return `${JSON.stringify(line, (_, value: unknown) => simplify(value))}\n`;
+}
+
+/** Bigints as text, fractions (of milliseconds) with one digit. */
+function simplify(value: unknown): unknown {
+  if (typeof value === 'bigint') return String(value);
+  return typeof value === 'number' ? Math.round(value * 10) / 10 : value;
 }
 
 function formatValue(value: unknown): string {
   if (value instanceof Date) return value.toISOString();
-  const text = typeof value === 'object' ? JSON.stringify(value) : String(value);
+  const text = typeof value === 'object' ? JSON.stringify(value) : String(simplify(value));
   return /^[^\s"=\p{Cc}]+$/u.test(text) ? text : JSON.stringify(text);
 }
