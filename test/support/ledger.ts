@@ -35,7 +35,7 @@ export async function startLedger(server: TestPostgres): Promise<Ledger> {
   async function write(): Promise<void> {
     while (!stopped) {
       sent += 1;
-      await server.query('INSERT INTO ledger VALUES ($1, repeat(md5($1::text), 20))', [sent]);
+      await server.query('INSERT INTO ledger VALUES ($1, repeat(md5($2), 20))', [sent, String(sent)]);
       committed = sent;
     }
   }

@@ -2,6 +2,8 @@ import { join } from 'node:path';
 import { expect } from 'vitest';
 import { mustRunPgarc, type RunResult } from './pgarc.ts';
 import { type PostgresOptions, startPostgres, type TestPostgres } from './postgres.ts';
+import { findBinaries } from './postgres-binaries.ts';
+import { mustRun } from './run.ts';
 import { makeTemporaryFolder } from './temporary.ts';
 import { waitFor } from './wait.ts';
 
@@ -35,9 +37,10 @@ export async function startRestored(
   return server;
 }
 
-/** Stock tools find the restored directory as it should be, before it is started. */
-export async function verifyRestored(server: TestPostgres, dataDir: string): Promise<void> {
-  expect(await server.tool('pg_verifybackup', ['-n', dataDir])).toMatch(/successfully verified/);
+/** PostgreSQL's own pg_verifybackup finds the restored directory as it should be, before it is started. */
+export async function verifyRestored(dataDir: string): Promise<void> {
+  const program = join(findBinaries(15), 'pg_verifybackup');
+  expect(await mustRun(program, ['-n', dataDir])).toMatch(/successfully verified/);
 }
 
 /** Heaps and indexes of every database are sound. */

@@ -1,5 +1,5 @@
 import { chmodSync, mkdtempSync, readdirSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { atEnd } from './cleanup.ts';
@@ -21,9 +21,14 @@ export function keepTemporaryFolders(): string {
  * it when the test file ends. The path is short enough for a Unix socket.
  */
 export async function makeTemporaryFolder(name = 't'): Promise<string> {
+  return makeTemporaryFolderNow(name);
+}
+
+/** The same for those who cannot wait. */
+export function makeTemporaryFolderNow(name = 't'): string {
   root ??= makeRoot();
-  const folder = await mkdtemp(join(root, `${name}-`));
-  await chmod(folder, 0o755);
+  const folder = mkdtempSync(join(root, `${name}-`));
+  chmodSync(folder, 0o755);
   giveAway(folder);
   return folder;
 }
