@@ -16,7 +16,11 @@ export async function main(argv: readonly string[]): Promise<void> {
     active = command;
   });
   const interruption = new AbortController();
-  const runtime = createRuntime(interruption.signal, () => collectSettingOptions(active));
+  const runtime = createRuntime({
+    signal: interruption.signal,
+    given: () => collectSettingOptions(active),
+    tellsWarnings: name !== 'wal-push' && name !== 'wal-fetch',
+  });
   const exitWith = (code: number): never => process.exit(mapForPostgres(name, code, active));
 
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT'] as const) {

@@ -25,8 +25,15 @@ export interface Runtime extends CliContext {
   close(): Promise<void>;
 }
 
-/** @param given flags of the command that runs, known once it has been parsed */
-export function createRuntime(signal: AbortSignal, given: () => GivenOptions): Runtime {
+export interface RuntimeOptions {
+  signal: AbortSignal;
+  /** Flags of the command that runs, known once it has been parsed. */
+  given(): GivenOptions;
+  /** Whether loading settings tells of their warnings; PostgreSQL calls wal-push too often for that. */
+  tellsWarnings: boolean;
+}
+
+export function createRuntime({ signal, given, tellsWarnings }: RuntimeOptions): Runtime {
   const redactor = createRedactor();
   const stores: ObjectStore[] = [];
   const stderr = createOutput(process.stderr, (text) => redactor.redact(text));
@@ -36,7 +43,11 @@ export function createRuntime(signal: AbortSignal, given: () => GivenOptions): R
     return text;
   });
   let environment: NodeJS.ProcessEnv | undefined;
-  const state = { exitCode: 0, hasPrintedJson: false, logFormat: 'plain' as Settings['logFormat'] };
+  const state = {
+    exitCode: 0,
+    hasPrintedJson: false,
+    logFormat: undefined as Settings['logFormat'] | undefined,
+  };
   const emit = (event: PgarcEvent) => reporter.report(event);
 
   async function resolveSettings(own: GivenSettings = {}): Promise<ResolvedSettings> {
@@ -69,7 +80,7 @@ export function createRuntime(signal: AbortSignal, given: () => GivenOptions): R
     resolveSettings,
     async loadSettings(own) {
       const { settings, warnings } = await resolveSettings(own);
-      for (const message of warnings) emit({ type: 'warning', message });
+      if (tellsWarnings) for (const message of warnings) emit({ type: 'warning', message });
       return settings;
     },
     async openStore(settings) {
@@ -94,7 +105,9 @@ export function createRuntime(signal: AbortSignal, given: () => GivenOptions): R
       return state.hasPrintedJson;
     },
     get logFormat() {
-      return state.logFormat;
+      // Settings that cannot be loaded still say how to tell of it.
+      const early = given().settings.logFormat ?? process.env.PGARC_LOG_FORMAT;
+      return state.logFormat ?? (early === 'json' ? 'json' : 'plain');
     },
     async close() {
       reporter.close();

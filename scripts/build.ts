@@ -1,13 +1,14 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build, type Plugin } from 'esbuild';
 
 /**
- * Bundles pgarc into dist/ for the release: one small entry that checks Node and turns the compile cache on,
- * one chunk a command and what it shares. Modules with native parts stay outside.
+ * Bundles pgarc for the release into dist/, or an empty folder that is named: one small entry that checks Node
+ * and turns the compile cache on, one chunk a command and what it shares. Modules with native parts stay outside.
  */
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
-const OUT = `${ROOT}dist`;
+const OUT = resolve(process.argv[2] ?? `${ROOT}dist`);
 
 const { version } = JSON.parse(await readFile(`${ROOT}package.json`, 'utf8')) as { version: string };
 
@@ -27,8 +28,8 @@ const leanBuiltins: Plugin = {
   },
 };
 
-await rm(OUT, { recursive: true, force: true });
-await mkdir(OUT);
+if (process.argv[2] === undefined) await rm(OUT, { recursive: true, force: true });
+await mkdir(OUT, { recursive: true });
 await build({
   absWorkingDir: ROOT,
   entryPoints: { main: 'cli/start.js' },

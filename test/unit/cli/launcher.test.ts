@@ -202,6 +202,14 @@ describe('the command line', () => {
     );
   });
 
+  it('logs a failure as JSON when asked for, even of the settings themselves', () => {
+    const { code, stderr } = run(PGARC, ['backup-list', '--log-format', 'json', '--store', 'x']);
+    expect([code, JSON.parse(stderr)]).toEqual([
+      2,
+      expect.objectContaining({ level: 'error', event: 'failed', code: 'setting-invalid' }),
+    ]);
+  });
+
   it('survives a reader that goes away', () => {
     const { status, stderr } = spawnSync('bash', ['-c', `set -o pipefail; '${PGARC}' --help | head -n 1`], {
       encoding: 'utf8',
