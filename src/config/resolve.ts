@@ -1,8 +1,9 @@
 import { PgarcError } from '../errors.ts';
 import type { Environment, Reading } from './foreign.ts';
-import { type Facts, SCHEMA, SETTING_KEYS, type SettingKey, variablesOf } from './schema.ts';
+import { type Facts, SCHEMA, SETTING_KEYS, type SettingKey } from './schema.ts';
 import type { Settings } from './settings.ts';
 import { findUnknownFileKeys, findUnknownVariables } from './unknown.ts';
+import { variablesOf } from './variables.ts';
 
 /** Everything settings are made of. */
 export interface Sources {

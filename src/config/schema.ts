@@ -62,7 +62,7 @@ export const SCHEMA: { readonly [K in SettingKey]: Definition<Settings[K]> } = {
   spool: {
     name: 'spool',
     type: path,
-    fallback: (facts) => facts.defaultSpool,
+    fallback: ({ defaultSpool }) => defaultSpool,
     fallbackText: '/var/spool/pgarc when it is writable, else $XDG_STATE_HOME/pgarc or ~/.local/state/pgarc',
     description: "local folder for WAL on its way and the copy of the archive's identity",
   },
@@ -293,22 +293,7 @@ export const SCHEMA: { readonly [K in SettingKey]: Definition<Settings[K]> } = {
   },
 };
 
-/** Keys in the order of the table. */
 export const SETTING_KEYS = Object.keys(SCHEMA) as readonly SettingKey[];
-
-/** `PGARC_*` variables that are no settings: read by the launcher and the command line. */
-export const LAUNCHER_VARIABLES = ['PGARC_CONFIG', 'PGARC_NODE', 'PGARC_DEBUG'] as const;
-
-/** `fetch-timeout` → `PGARC_FETCH_TIMEOUT`. */
-export function variableOf(name: string): string {
-  return `PGARC_${name.toUpperCase().replaceAll('-', '_')}`;
-}
-
-/** All variables of a setting, strongest first. */
-export function variablesOf(key: SettingKey): readonly Variable[] {
-  const { name, variables = [] } = SCHEMA[key];
-  return [variableOf(name), ...variables].map((one) => (typeof one === 'string' ? { name: one } : one));
-}
 
 function defaultConcurrency(facts: Facts): number {
   return Math.min(16, Math.max(4, 2 * facts.processors));

@@ -1,7 +1,8 @@
 import type { Environment } from './foreign.ts';
 import type { Problem, SettingsFile } from './resolve.ts';
-import { LAUNCHER_VARIABLES, SCHEMA, SETTING_KEYS, variableOf } from './schema.ts';
+import { SCHEMA, SETTING_KEYS } from './schema.ts';
 import { suggestName } from './suggest.ts';
+import { LAUNCHER_VARIABLES, variableOf } from './variables.ts';
 
 const NAMES = SETTING_KEYS.map((key) => SCHEMA[key].name);
 const VARIABLES = [

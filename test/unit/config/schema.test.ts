@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { expect, it } from 'vitest';
-import { SCHEMA, SETTING_KEYS, variableOf, variablesOf } from '../../../src/config/schema.ts';
+import { SCHEMA, SETTING_KEYS } from '../../../src/config/schema.ts';
+import { variableOf, variablesOf } from '../../../src/config/variables.ts';
 
 it('names each setting by its key', () => {
   for (const key of SETTING_KEYS) {
