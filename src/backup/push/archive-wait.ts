@@ -2,8 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ObjectStore } from '../../store/store.ts';
 import { WAL } from '../format/keys.ts';
 
-const FIRST_PAUSE = 50;
+/** A look costs one short listing; the longer it has been, the less a moment more matters, ms. */
+const SHORTEST_PAUSE = 25;
 const LONGEST_PAUSE = 1_000;
+const PART_OF_WAITED = 0.1;
 
 /** `<segment>` or `<segment>.<extension of a codec>`; not `.partial`, nor a `.backup` file. */
 const STORED = /^([0-9A-F]{24})(?:\.(?!partial$|backup$)[a-z0-9]+)?$/;
@@ -20,12 +22,14 @@ export async function waitForSegments(
   timeout: number,
   signal: AbortSignal,
 ): Promise<string[]> {
-  const deadline = performance.now() + timeout;
+  const begun = performance.now();
   let missing: readonly string[] = segments;
-  for (let pause = FIRST_PAUSE; ; pause = Math.min(pause * 2, LONGEST_PAUSE)) {
+  for (;;) {
     missing = await findMissing(store, missing, signal);
-    const left = deadline - performance.now();
+    const waited = performance.now() - begun;
+    const left = timeout - waited;
     if (missing.length === 0 || left <= 0) return [...missing];
+    const pause = Math.min(Math.max(SHORTEST_PAUSE, waited * PART_OF_WAITED), LONGEST_PAUSE);
     await sleep(Math.min(pause, left), undefined, { signal });
   }
 }

@@ -56,25 +56,14 @@ export async function finishBackup(
   options: FinishOptions,
   signal: AbortSignal,
 ): Promise<BackupFacts> {
-  const { store, encoder, facts } = deps;
+  const { store, facts } = deps;
   const { backup, timeline, startLsn } = options;
   const { stopLsn } = stopped;
-  const small = await inParallel(signal, [
-    (each) =>
-      storeSmallTar(
-        store,
-        encoder,
-        backup,
-        'pg_control.tar',
-        [{ entry: walk.control, content: control }],
-        each,
-      ),
-    (each) => storeSmallTar(store, encoder, backup, 'backup_label.tar', labelFiles(walk, stopped), each),
-    (each) => requireWal(deps, { timeline, startLsn, stopLsn }, options.archiveTimeout, each),
+  const range = { timeline, startLsn, stopLsn };
+  const [{ tars, packed }] = await inParallel(signal, [
+    (each) => storeLists(deps, uploaded, walk, control, stopped, options, each),
+    (each) => requireWal(deps, range, options.archiveTimeout, each),
   ] as const);
-  const [controlTar, labelTar] = small;
-  const tars = [...uploaded.tars, controlTar.tar, labelTar.tar];
-  const packed = [...uploaded.files, ...controlTar.files, ...labelTar.files];
 
   const backupFacts: BackupFacts = {
     startLsn,
@@ -91,27 +80,47 @@ export async function finishBackup(
     catalogSize: walk.catalogSize,
     tablespaces: walk.tablespaces,
   };
+  await inParallel(signal, [
+    (each) => store.put(metadataKey(backup), toBytes(makeMetadata(backupFacts)), { signal: each }),
+    (each) => confirmTars(deps, backup, tars, each),
+    (each) => options.claim.confirm(each),
+  ] as const);
+  await storeSentinel(deps, backup, toBytes(makeSentinel(backupFacts)), { signal });
+  return backupFacts;
+}
+
+/** Stores pg_control, the label, and the lists of all files. */
+async function storeLists(
+  deps: UploadDeps & ArchivingDeps,
+  uploaded: Uploaded,
+  walk: Walk,
+  control: Buffer,
+  stopped: StoppedBackup,
+  options: FinishOptions,
+  signal: AbortSignal,
+): Promise<{ tars: StoredTar[]; packed: Uploaded['files'] }> {
+  const { store, encoder, facts } = deps;
+  const { backup, timeline, startLsn } = options;
+  const controlFile = { entry: walk.control, content: control };
+  const [controlTar, labelTar] = await inParallel(signal, [
+    (each) => storeSmallTar(store, encoder, backup, 'pg_control.tar', [controlFile], each),
+    (each) => storeSmallTar(store, encoder, backup, 'backup_label.tar', labelFiles(walk, stopped), each),
+  ] as const);
+  const packed = [...uploaded.files, ...controlTar.files, ...labelTar.files];
   const manifest = formatManifest({
     pgVersion: facts.versionNumber,
     systemIdentifier: facts.systemIdentifier,
     files: manifestFiles(packed),
-    walRanges: [{ timeline, startLsn, endLsn: stopLsn }],
+    walRanges: [{ timeline, startLsn, endLsn: stopped.stopLsn }],
   });
   const listed = formatFilesMetadata(entriesOf(walk, uploaded), [...uploaded.tars, labelTar.tar]);
+  const note = makeNote(options.version, options.pagesChecked, options.damaged);
   await inParallel(signal, [
     (each) => store.putStream(manifestKey(backup), toAsync(manifest), { signal: each }),
     (each) => store.putStream(filesMetadataKey(backup), toAsync(listed), { signal: each }),
-    (each) => store.put(metadataKey(backup), toBytes(makeMetadata(backupFacts)), { signal: each }),
-    (each) =>
-      store.put(noteKey(backup), makeNote(options.version, options.pagesChecked, options.damaged), {
-        signal: each,
-      }),
+    (each) => store.put(noteKey(backup), note, { signal: each }),
   ] as const);
-
-  await confirmTars(deps, backup, tars, signal);
-  await options.claim.confirm(signal);
-  await storeSentinel(deps, backup, toBytes(makeSentinel(backupFacts)), { signal });
-  return backupFacts;
+  return { tars: [...uploaded.tars, controlTar.tar, labelTar.tar], packed };
 }
 
 /** Both are always there, as WAL-G writes them; the map is empty without tablespaces. */

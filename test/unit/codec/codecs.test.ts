@@ -5,6 +5,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import type { Decoder, Encoder } from '../../../src/codec/codec.ts';
 import { decompressWhole, EXTENSIONS, openDecoder, openEncoder } from '../../../src/codec/codecs.ts';
 import { openLz4 } from '../../../src/codec/lz4.ts';
+import { loadLz4Library } from '../../../src/codec/lz4-library.ts';
 import { openLzo } from '../../../src/codec/lzo.ts';
 import { chunksOf, decompressBytes, hasTool, outcomeOf, runTool, sampleBytes } from './samples.ts';
 
@@ -28,6 +29,7 @@ interface Case {
 }
 
 const withoutLibrary = () => openLz4(async () => undefined);
+const withoutHash = () => openLz4(() => loadLz4Library(undefined, []));
 const encoding = (what: string, open: () => Promise<Encoder>): Case => ({
   what,
   open,
@@ -39,6 +41,7 @@ const encoding = (what: string, open: () => Promise<Encoder>): Case => ({
 const CASES: Case[] = [
   encoding('lz4', () => openEncoder('lz4')),
   encoding('lz4 without liblz4', withoutLibrary),
+  encoding('lz4 without libxxhash', withoutHash),
   encoding('zstd', () => openEncoder('zstd')),
   {
     what: 'gzip',
