@@ -60,6 +60,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/check.ts'),
   },
   {
+    name: 'daemon',
+    summary: 'archive and prefetch WAL ahead of PostgreSQL',
+    load: () => import('./commands/daemon.ts'),
+  },
+  {
     name: 'config',
     summary: 'show every setting and where it came from',
     load: () => import('./commands/config-show.ts'),

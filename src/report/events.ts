@@ -1,3 +1,5 @@
+import type { ErrorCode } from '../errors.ts';
+
 /**
  * What operations tell while they run. They never print: report/ turns events into terminal lines,
  * log lines or JSON. Sizes are bytes, times ms, LSNs strings as `X/Y`.
@@ -17,7 +19,20 @@ export type PgarcEvent =
       storedBytes: number;
     }
   | { type: 'pageDamaged'; file: string; block: number; expected: number; found: number }
-  | { type: 'warning'; message: string; hint?: string };
+  | { type: 'warning'; message: string; hint?: string }
+  /** The daemon serves the cluster in `pgdata` from now on. */
+  | { type: 'daemonReady'; pgdata: string; socket: string }
+  /** There is no cluster, not yet or no more. */
+  | { type: 'daemonWaiting'; pgdata: string }
+  | { type: 'daemonStopping'; uploads: number }
+  /** `ahead`: nobody had asked yet. */
+  | { type: 'walPushFailed'; name: string; ahead: boolean; code: ErrorCode; message: string }
+  /** Files PostgreSQL wants archived, as of now. */
+  | { type: 'walBacklog'; files: number }
+  /** The store has not answered for so long; told once a minute. */
+  | { type: 'storeDown'; downMs: number; reason: string; waiting: number }
+  /** It answers again. */
+  | { type: 'storeUp'; downMs: number; waiting: number };
 
 export type Operation = 'backup' | 'restore' | 'verify';
 

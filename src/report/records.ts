@@ -10,6 +10,9 @@ const LEVELS: Readonly<Partial<Record<PgarcEvent['type'], Level>>> = {
   storeRetry: 'warning',
   warning: 'warning',
   pageDamaged: 'error',
+  walPushFailed: 'warning',
+  walBacklog: 'debug',
+  storeDown: 'error',
 };
 
 export function levelOf(event: PgarcEvent): Level {

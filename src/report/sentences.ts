@@ -30,6 +30,18 @@ function describe(event: PgarcEvent): string {
       return `damaged page: ${event.file}, block ${event.block}: checksum ${event.found}, expected ${event.expected}`;
     case 'warning':
       return event.hint === undefined ? event.message : `${event.message}\n  hint: ${event.hint}`;
+    case 'daemonReady':
+      return `serving ${event.pgdata} on ${event.socket}`;
+    case 'daemonWaiting':
+      return `waiting for a cluster in ${event.pgdata}`;
+    case 'daemonStopping':
+      return `stopping, ${event.uploads} uploads under way`;
+    case 'walPushFailed':
+      return `${event.name} is not archived: ${event.message}`;
+    case 'storeDown':
+      return `the store has not answered for ${formatDuration(event.downMs)}, ${event.waiting} files wait: ${event.reason}`;
+    case 'storeUp':
+      return `the store answers again after ${formatDuration(event.downMs)}, ${event.waiting} files wait`;
     default:
       // An event nobody has put into words yet: its name and fields.
       return formatPlainLine(event, new Date(0)).split(' ').slice(2).join(' ').trimEnd();

@@ -1,0 +1,4 @@
+import type { ServiceFactory } from './services.ts';
+
+/** The parts `pgarc daemon` is made of. */
+export const ALL_SERVICES: readonly ServiceFactory[] = [];

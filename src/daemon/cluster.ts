@@ -1,0 +1,70 @@
+import type { BigIntStats } from 'node:fs';
+import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { holdLock } from './lock.ts';
+
+/** The data directory the daemon serves, opened. */
+export interface Cluster {
+  /** Its real path. */
+  readonly pgdata: string;
+  /** pg_wal and archive_status in it, through a link or not. */
+  readonly wal: string;
+  readonly status: string;
+  /**
+   * Of global/pg_control, open for as long as this cluster is served. PostgreSQL writes this file in place for
+   * all of a cluster's life, so another inode means another cluster, and one that is open is never reused.
+   */
+  readonly control: FileHandle;
+  /** Closed with it: the lock on the directory. */
+  readonly directory: FileHandle;
+}
+
+/**
+ * Opens the cluster in a data directory.
+ * @returns undefined while there is none yet
+ * @throws PgarcError `locked` when another daemon serves it
+ */
+export async function openCluster(path: string): Promise<Cluster | undefined> {
+  let directory: FileHandle | undefined;
+  let control: FileHandle | undefined;
+  try {
+    const pgdata = await realpath(path);
+    directory = await open(pgdata, 'r');
+    control = await open(join(pgdata, 'global/pg_control'), 'r');
+    const wal = join(pgdata, 'pg_wal');
+    const status = join(wal, 'archive_status');
+    await stat(status);
+    await holdLock(directory, pgdata);
+    return { pgdata, wal, status, control, directory };
+  } catch (error) {
+    await control?.close();
+    await directory?.close();
+    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? ''))
+      return undefined;
+    throw error;
+  }
+}
+
+export async function closeCluster(cluster: Cluster): Promise<void> {
+  await cluster.control.close();
+  await cluster.directory.close();
+}
+
+/** Whether the path still leads to the cluster that was opened. */
+export async function isSameCluster(cluster: Cluster, path: string): Promise<boolean> {
+  try {
+    if ((await realpath(path)) !== cluster.pgdata) return false;
+    const [opened, found] = await Promise.all([
+      cluster.control.stat({ bigint: true }),
+      stat(join(cluster.pgdata, 'global/pg_control'), { bigint: true }),
+      stat(cluster.status),
+    ]);
+    return isSameFile(opened, found);
+  } catch {
+    return false;
+  }
+}
+
+export function isSameFile(one: BigIntStats, other: BigIntStats): boolean {
+  return one.dev === other.dev && one.ino === other.ino;
+}

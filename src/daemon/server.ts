@@ -1,0 +1,122 @@
+import { chmod, rm } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { messageOf, PgarcError } from '../errors.ts';
+import {
+  DAEMON_HEADER,
+  DONE,
+  failureText,
+  NOT_SERVED,
+  STORE_HEADER,
+  statusOf,
+  toFailure,
+} from './protocol.ts';
+
+/** A request of a client. */
+export interface DaemonRequest {
+  readonly query: URLSearchParams;
+  /** A path, as the client sees it. */
+  readonly body: string;
+}
+
+/**
+ * Does what a client asks. `not-served`: the client shall do it itself. A client that goes away cancels
+ * nothing. Errors are thrown and reach the client with code, message and hint.
+ */
+export type Route = (request: DaemonRequest) => Promise<'done' | 'not-served'>;
+
+export interface ServerOptions {
+  socket: string;
+  /** By path: `/wal-push`. */
+  routes: ReadonlyMap<string, Route>;
+  /** As nameStore() gives it. */
+  store: string;
+}
+
+export interface DaemonServer {
+  /** Takes no more connections; resolves when the last answer is out. */
+  close(): Promise<void>;
+  /** Cuts the connections that are left. */
+  cut(): void;
+}
+
+/** Longest body, bytes: one path. */
+const LONGEST_BODY = 8192;
+
+/** Listens on a Unix socket that only this user may use. The caller holds the spool's lock. */
+export async function startServer(options: ServerOptions): Promise<DaemonServer> {
+  const server = createServer({ requestTimeout: 30_000, keepAlive: false }, (request, response) => {
+    response.on('error', () => undefined);
+    void answer(options, request, response);
+  });
+  // What a killed daemon left; a living one would hold the lock.
+  await rm(options.socket, { force: true });
+  const umask = process.umask(0o177);
+  try {
+    await new Promise<void>((resolve, reject) => {
+      server.once('error', reject);
+      server.listen(options.socket, resolve);
+    });
+  } catch (cause) {
+    throw new PgarcError('failed', `cannot listen on ${options.socket}: ${messageOf(cause)}`, { cause });
+  } finally {
+    process.umask(umask);
+  }
+  await chmod(options.socket, 0o600);
+  return {
+    close: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+      }),
+    cut: () => server.closeAllConnections(),
+  };
+}
+
+async function answer(
+  options: ServerOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const json = request.headers.accept === 'application/json';
+  const respond = (status: number, body: string) =>
+    response
+      .writeHead(status, {
+        connection: 'close',
+        'content-type': json ? 'application/json' : 'text/plain; charset=utf-8',
+        'content-length': Buffer.byteLength(body),
+      })
+      .end(body);
+  try {
+    const url = new URL(request.url ?? '/', 'http://daemon');
+    const route = options.routes.get(url.pathname);
+    if (route === undefined) return void respond(404, `pgarc: the daemon has no ${url.pathname}\n`);
+    if (request.method !== 'POST') return void respond(405, 'pgarc: the daemon takes POST\n');
+    const body = await readBody(request);
+    if (body === undefined) return void respond(413, 'pgarc: the path is too long\n');
+    const served = isMeant(options, request) ? await route({ query: url.searchParams, body }) : 'not-served';
+    respond(served === 'done' ? DONE : NOT_SERVED, '');
+  } catch (error) {
+    const failure = toFailure(error);
+    respond(statusOf(failure), json ? `${JSON.stringify(failure)}\n` : failureText(failure));
+  }
+}
+
+function isMeant({ store }: ServerOptions, { headers }: IncomingMessage): boolean {
+  const wantedStore = headers[STORE_HEADER];
+  const wantedDaemon = headers[DAEMON_HEADER];
+  return (
+    (wantedStore === undefined || wantedStore === store) &&
+    (wantedDaemon === undefined || wantedDaemon === String(process.pid))
+  );
+}
+
+async function readBody(request: IncomingMessage): Promise<string | undefined> {
+  const chunks: Buffer[] = [];
+  let size = 0;
+  for await (const chunk of request as AsyncIterable<Buffer>) {
+    size += chunk.length;
+    if (size > LONGEST_BODY) return undefined;
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString('utf8');
+}

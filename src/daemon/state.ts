@@ -1,0 +1,28 @@
+import { rename, rm, writeFile } from 'node:fs/promises';
+
+/** What the launcher must know to use the daemon, one value a line. */
+export interface DaemonState {
+  pid: number;
+  /** Descriptor of the spool's lock, held by the daemon: `/proc/<pid>/fd/<n>` is that file while it lives. */
+  lockFd: number;
+  /** Descriptor of the cluster's pg_control, held by the daemon. */
+  controlFd: number;
+  /** Real path of the data directory. */
+  pgdata: string;
+  /** Settings the daemon was started with. */
+  fingerprint: string;
+}
+
+/** Writes it, whole or not at all. A path with a line break cannot be told, and the launcher does without. */
+export async function writeState(path: string, state: DaemonState): Promise<void> {
+  const { pid, lockFd, controlFd, pgdata, fingerprint } = state;
+  const lines = [`${pid} ${lockFd} ${controlFd}`, pgdata, fingerprint];
+  if (lines.some((line) => /[\n\0]/.test(line))) return;
+  const temporary = `${path}.new`;
+  await writeFile(temporary, `${lines.join('\n')}\n`, { mode: 0o600 });
+  await rename(temporary, path);
+}
+
+export async function removeState(path: string): Promise<void> {
+  await rm(path, { force: true });
+}
