@@ -1,0 +1,89 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync } from 'node:fs';
+import { open, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { mustRunPgarc, runPgarc, startPgarc } from '../support/pgarc.ts';
+import { fillPgbench } from '../support/pgbench.ts';
+import { startPostgres } from '../support/postgres.ts';
+import { makeStore } from '../support/stores.ts';
+import { makeOwnedDirectory } from '../support/temporary.ts';
+import { mountTmpfs } from '../support/tmpfs.ts';
+import { waitFor } from '../support/wait.ts';
+
+const NO_MOUNT = 'mounting a tmpfs is not allowed here';
+
+test('a restore that cannot fit is refused; one that runs out of space half-way leaves nothing to start', async ({
+  skip,
+}) => {
+  const [small, large] = [await mountTmpfs(40), await mountTmpfs(300)];
+  if (small === undefined || large === undefined) return skip(NO_MOUNT);
+  const { env } = await makeStore('folder');
+  const server = await startPostgres({ archive: true, env });
+  await fillPgbench(server, 8);
+  await mustRunPgarc(['backup-push', server.dataDir], { env: { ...env, ...server.env } });
+  await server.stop();
+
+  const refused = await runPgarc(['backup-fetch', join(small, 'data'), 'LATEST'], { env });
+  expect(refused.code, refused.stderr).toBe(4);
+  expect(refused.stderr).toMatch(/space/);
+  expect(existsSync(join(small, 'data/base'))).toBe(false);
+
+  const dataDir = join(large, 'data');
+  const running = startPgarc(['backup-fetch', dataDir, 'LATEST'], { env });
+  await waitFor(() => existsSync(join(dataDir, 'base')) && readdirSync(join(dataDir, 'base')).length > 0, {
+    what: 'the first files',
+    interval: 1,
+  });
+  await fill(large);
+  const result = await running.result;
+  if (result.code === 0) return skip('the restore was quicker than the disk could be filled');
+  expect(result.code, result.stderr).toBeLessThan(126);
+  expect(result.stderr).toMatch(/space/i);
+  expect(existsSync(join(dataDir, 'global/pg_control'))).toBe(false);
+});
+
+test('a folder store that is full takes no segment, and takes it once there is space', async ({ skip }) => {
+  const disk = await mountTmpfs(60);
+  if (disk === undefined) return skip(NO_MOUNT);
+  const { env } = await makeStore('folder');
+  const onDisk = { ...env, PGARC_STORE: `file://${disk}/store`, PGARC_STORE_TIMEOUT: '2s' };
+  await makeOwnedDirectory(`${disk}/store`);
+  const server = await startPostgres();
+  // What lz4 cannot shrink, so that a stored segment is as large as a segment.
+  await server.query(
+    'CREATE TABLE noise AS SELECT gen_random_uuid() AS a, gen_random_uuid() AS b FROM generate_series(1, 150000)',
+  );
+  const segment = await server.value('SELECT pg_walfile_name(pg_switch_wal())');
+  const path = join(server.dataDir, 'pg_wal', segment);
+  const filler = await fill(disk, 1 << 20);
+  const refused = await runPgarc(['wal-push', path], { env: onDisk });
+  expect(refused.code, refused.stderr).toBeGreaterThan(0);
+  expect(refused.code).toBeLessThan(126);
+  expect(refused.stderr).toMatch(/space/i);
+  const fetched = join(server.socketDir, 'fetched');
+  await rm(filler);
+  expect((await runPgarc(['wal-fetch', segment, fetched], { env: onDisk })).code).toBe(74);
+  await mustRunPgarc(['wal-push', path], { env: onDisk });
+  await mustRunPgarc(['wal-fetch', segment, fetched], { env: onDisk });
+});
+
+/** Fills a file system but for `leave` bytes. @returns the file that does it */
+async function fill(folder: string, leave = 0): Promise<string> {
+  const path = join(folder, 'filler');
+  const file = await open(path, 'w');
+  const block = randomBytes(1 << 20);
+  try {
+    for (;;) {
+      const { bavail, bsize } = await statfs(folder);
+      const room = bavail * bsize - leave;
+      if (room <= 0) return path;
+      await file.write(block, 0, Math.min(room, block.length));
+    }
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOSPC') throw error;
+    return path;
+  } finally {
+    await file.close();
+  }
+}
