@@ -44,5 +44,12 @@ export function parseTimestamp(text: string): UnixMicros | undefined {
     ? 'Z'
     : `${offset.slice(0, 3)}:${offset.slice(3).replace(':', '') || '00'}`;
   const seconds = Date.parse(`${date}T${time}${zone}`);
-  return Number.isNaN(seconds) ? undefined : seconds * 1000 + Number(fraction.padEnd(6, '0'));
+  // Date.parse takes the 30th of February for the 2nd of March.
+  const isReal = Number.isFinite(seconds) && isDay(date ?? '');
+  return isReal ? seconds * 1000 + Number(fraction.padEnd(6, '0')) : undefined;
+}
+
+function isDay(date: string): boolean {
+  const day = new Date(`${date}T00:00:00Z`);
+  return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(date);
 }
