@@ -40,11 +40,12 @@ export function reportToJson(location: string, report: WalReport): unknown {
         inside_window: gap.place === 'window',
       })),
     })),
-    windows: report.windows.map(({ timeline, from, to, backups }) => ({
+    windows: report.windows.map(({ timeline, from, to, backups, damaged }) => ({
       timeline,
       from: momentToJson(from),
       to: momentToJson(to),
       backups,
+      damaged,
     })),
     broken_backups: report.broken.map(({ name, timeline, live }) => ({ name, timeline, live })),
     partial_segments: archive.partials,
@@ -98,6 +99,9 @@ function renderFindings(report: WalReport): string {
     if (historyMissing) {
       lines.push(`timeline ${timeline} has no history file: recovery cannot go to it from an earlier one`);
     }
+  }
+  for (const name of new Set(report.windows.flatMap(({ damaged }) => damaged))) {
+    lines.push(`${name} is damaged: recovery ends before it`);
   }
   for (const { name } of report.broken) {
     lines.push(`${name} cannot be recovered: some of the WAL it needs is missing`);

@@ -1,5 +1,5 @@
 import { WAL } from '../backup/format/keys.ts';
-import { PgarcError } from '../errors.ts';
+import { isPgarcError, PgarcError } from '../errors.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { classifyWalFile } from './file-name.ts';
 import { type HistoryEntry, parseHistory } from './history.ts';
@@ -32,6 +32,7 @@ export interface ListArchiveOptions {
 }
 
 const STRAYS_KEPT = 100;
+const SAMPLES = 3;
 /** Bytes; PostgreSQL's own have a line of some 40 a timeline. */
 const LARGEST_HISTORY = 4 * 2 ** 20;
 
@@ -50,7 +51,8 @@ export async function listArchive(
   const partials: string[] = [];
   const strays: string[] = [];
   let storedBytes = 0;
-  let sample: string | undefined;
+  // The newest and two others: one of them may be damaged.
+  const samples: string[] = [];
 
   for await (const { key, size } of store.list(WAL, { signal, shallow: true })) {
     const file = classifyWalFile(walFileOfKey(key)?.file ?? '');
@@ -61,13 +63,13 @@ export async function listArchive(
     storedBytes += size;
     if (file.kind === 'segment') {
       ranges.add(file.name);
-      sample = file.name;
+      samples[Math.min(samples.length, SAMPLES - 1)] = file.name;
     } else if (file.kind === 'history') timelinesWithHistory.add(file.timeline);
     else if (file.kind === 'partial') partials.push(file.name);
   }
 
   const wal = new StoredWal(store);
-  const segmentSize = options.segmentSize ?? (await readSegmentSize(wal, sample, signal));
+  const segmentSize = options.segmentSize ?? (await readSegmentSize(wal, samples, signal));
   if (ranges.highestLow >= 2 ** 32 / segmentSize) {
     throw new PgarcError(
       'object-damaged',
@@ -88,22 +90,28 @@ export async function listArchive(
 
 async function readSegmentSize(
   wal: StoredWal,
-  sample: string | undefined,
+  samples: readonly string[],
   signal: AbortSignal,
 ): Promise<number> {
-  if (sample === undefined) return DEFAULT_SEGMENT_SIZE;
-  for await (const page of wal.pages(sample, signal)) {
-    const size = parsePageHeader(page)?.long?.segmentSize;
-    if (size !== undefined && isSegmentSize(size)) return size;
-    break;
+  let cause: unknown;
+  for (const name of samples.toReversed()) {
+    try {
+      for await (const page of wal.pages(name, signal)) {
+        const size = parsePageHeader(page)?.long?.segmentSize;
+        if (size !== undefined && isSegmentSize(size)) return size;
+        break;
+      }
+    } catch (error) {
+      if (!isPgarcError(error, 'object-damaged')) throw error;
+      cause = error;
+    }
   }
-  throw new PgarcError(
-    'object-damaged',
-    `segment ${sample} does not begin with the header of a WAL segment`,
-    {
-      details: { name: sample },
-    },
-  );
+  if (samples.length === 0) return DEFAULT_SEGMENT_SIZE;
+  const name = samples.at(-1);
+  throw new PgarcError('object-damaged', `segment ${name} does not begin with the header of a WAL segment`, {
+    details: { name },
+    cause,
+  });
 }
 
 async function readHistories(

@@ -1,3 +1,4 @@
+import { isPgarcError } from '../errors.ts';
 import { type Gap, type LsnRange, type Segments, timelineOfSegment } from './gaps.ts';
 import type { TimelineSpan } from './history.ts';
 import type { Lsn } from './lsn.ts';
@@ -31,28 +32,50 @@ export interface WalTail {
   lastEnd: TransactionEnd | undefined;
   /** Of the last restore point that was met on the way there. */
   lastPointTime: UnixMicros | undefined;
+  /** Segments at the end that are stored but cannot be read: recovery ends before them. */
+  damaged: readonly string[];
 }
 
 /**
  * Reads backwards from a way's end until a segment holds the end of a transaction. Mostly that is the last
  * one; behind a long bulk load or many quiet segments it may be far.
- * @throws PgarcError `store-unreachable`, `object-damaged`
+ * @throws PgarcError `store-unreachable`
  */
 export async function readTail(path: WalPath, signal: AbortSignal): Promise<WalTail> {
   const { first, last } = segmentsIn(path);
-  let tail: WalTail = { lastLsn: undefined, endLsn: undefined, lastEnd: undefined, lastPointTime: undefined };
+  const damaged: string[] = [];
+  let readable = path;
+  let tail: WalTail = {
+    lastLsn: undefined,
+    endLsn: undefined,
+    lastEnd: undefined,
+    lastPointTime: undefined,
+    damaged,
+  };
   for (let number = last; number >= first && tail.lastEnd === undefined; number--) {
     let lastEnd: TransactionEnd | undefined;
     let { lastPointTime } = tail;
-    const reader = await readSegment(path, number, signal, (record) => {
+    const visit = (record: WalRecord) => {
       if (record.lsn < path.range.begin) return;
       const end = parseTransactionEnd(record);
       if (end === undefined) {
         lastPointTime = Math.max(lastPointTime ?? 0, parseRestorePoint(record)?.time ?? 0);
       } else if (lastEnd === undefined || end.time >= lastEnd.time) lastEnd = end;
-    });
-    const { lastLsn, endLsn } = tail.lastLsn === undefined ? reader : tail;
-    tail = { lastLsn, endLsn, lastEnd, lastPointTime };
+    };
+    try {
+      const reader = await readSegment(readable, number, signal, visit);
+      const { lastLsn, endLsn } = tail.lastLsn === undefined ? reader : tail;
+      tail = { lastLsn, endLsn, lastEnd, lastPointTime, damaged };
+    } catch (error) {
+      if (!isPgarcError(error, 'object-damaged')) throw error;
+      damaged.push(nameOf(path, number));
+      // What lies behind the damage cannot be reached, nor the record that goes on into it.
+      readable = {
+        ...path,
+        range: { begin: path.range.begin, end: number * BigInt(path.archive.segmentSize) },
+      };
+      tail = { lastLsn: undefined, endLsn: undefined, lastEnd: undefined, lastPointTime: undefined, damaged };
+    }
   }
   return tail;
 }
@@ -109,21 +132,24 @@ function makeReader(path: WalPath, number: bigint, onRecord: (record: WalRecord)
 }
 
 async function pushSegment(
-  { wal, archive, spans }: WalPath,
+  path: WalPath,
   number: bigint,
   reader: WalReader,
   signal: AbortSignal,
   enough: () => boolean = () => false,
 ): Promise<void> {
-  const timeline = timelineOfSegment(archive, spans, number);
-  if (timeline === undefined) return;
-  const name = formatSegmentName({ timeline, number }, archive.segmentSize);
   const before = reader.position;
-  for await (const page of wal.pages(name, signal)) {
+  for await (const page of path.wal.pages(nameOf(path, number), signal)) {
     reader.pushPage(page);
     if (reader.ended !== undefined || enough()) return;
     if (reader.switched) break;
   }
   // What follows a switch is padding and need not be read.
-  if (reader.switched) reader.skipTo(before + archive.segmentSize);
+  if (reader.switched) reader.skipTo(before + path.archive.segmentSize);
+}
+
+/** Which file recovery reads a segment of the way from. */
+function nameOf({ archive, spans }: WalPath, number: bigint): string {
+  const timeline = timelineOfSegment(archive, spans, number) ?? 0;
+  return formatSegmentName({ timeline, number }, archive.segmentSize);
 }

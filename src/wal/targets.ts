@@ -74,7 +74,7 @@ export interface TargetDeps<B extends BackupSpan> {
  * begins there or later; an xid and a name by their own record. Those two are looked for in the WAL, newest
  * first, within a limit. A time in a quiet spell, after which only a backup or a restore point shows that the
  * WAL went on, becomes the LSN of the last transaction before it.
- * @throws PgarcError `store-unreachable`, `object-damaged`
+ * @throws PgarcError `store-unreachable`, and `object-damaged` while looking for an xid or a name
  */
 export async function resolveTarget<B extends BackupSpan>(
   deps: TargetDeps<B>,

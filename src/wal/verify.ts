@@ -17,7 +17,7 @@ export interface WalReport {
   windows: readonly Window[];
   /** Usable backups of which some WAL is missing, so that they cannot be recovered. */
   broken: readonly BrokenBackup[];
-  /** False when a gap lies inside the window or the WAL of a backup on the way to it is incomplete. */
+  /** False when a gap lies inside the window, a live backup's WAL is incomplete, or damage was met. */
   ok: boolean;
 }
 
@@ -70,7 +70,10 @@ export async function verifyWal(
     ),
     windows,
     broken,
-    ok: !gaps.some((gap) => gap.place === 'window') && !broken.some((backup) => backup.live),
+    ok:
+      !gaps.some((gap) => gap.place === 'window') &&
+      !broken.some((backup) => backup.live) &&
+      !windows.some((window) => window.damaged.length > 0),
   };
 }
 

@@ -32,6 +32,8 @@ export interface Window {
   to: Moment;
   /** Names, oldest first. */
   backups: readonly string[];
+  /** Segments behind the end that are stored but damaged. */
+  damaged: readonly string[];
 }
 
 /** A window before its end was read: `range` is the stored WAL it lies in. */
@@ -68,7 +70,7 @@ export function endOf(backup: BackupSpan): Lsn {
   return backup.finishLsn ?? backup.startLsn;
 }
 
-/** Reads where a window ends. @throws PgarcError `store-unreachable`, `object-damaged` */
+/** Reads where a window ends. @throws PgarcError `store-unreachable` */
 export async function measureWindow(
   deps: { wal: StoredWal; archive: Segments },
   { timeline, spans, range, backups }: WindowSpan,
@@ -84,6 +86,7 @@ export async function measureWindow(
     from: { timeline: oldest.timeline, lsn: from, time: fromDate(oldest.finishTime) },
     to: { timeline: timelineAt(spans, end - 1n) ?? timeline, lsn: end, time: tail.lastEnd?.time },
     backups: backups.map((backup) => backup.name),
+    damaged: tail.damaged,
   };
 }
 

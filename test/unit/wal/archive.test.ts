@@ -90,6 +90,15 @@ describe('verifyWal', () => {
     });
   });
 
+  it('ends a window before a damaged segment at its end, and fails', async () => {
+    const { store } = writeArchive([]);
+    const last = '00000001000000000000000B';
+    store.objects.set(`wal_005/${last}.lz4`, Buffer.from('no LZ4 frame'));
+    store.objects.delete(`wal_005/${last}`);
+    const report = await verifyWal({ store, backups: [backup] }, signal);
+    expect(report).toMatchObject({ ok: false, windows: [{ to: { time: at(8) }, damaged: [last] }] });
+  });
+
   it('does not mind a gap that no backup needs', async () => {
     const { store } = writeArchive([2n]);
     expect((await verifyWal({ store, backups: [backup] }, signal)).ok).toBe(true);
