@@ -40,7 +40,7 @@ async function main(): Promise<boolean> {
   const server = await startPostgres({ version: 18, newDataDir: dataDir, env, archive: true });
   await run(
     server,
-    'CREATE TABLE accounts AS SELECT id, md5(id::text) AS owner, 100 AS balance FROM generate_series(1, 300000) AS id',
+    'CREATE TABLE accounts AS SELECT id, md5(id::text) AS owner, 100 AS balance FROM generate_series(1, 500000) AS id',
   );
   await run(
     server,
@@ -106,9 +106,9 @@ async function run(server: TestPostgres, sql: string): Promise<void> {
 async function transfer(server: TestPostgres, rows: number): Promise<void> {
   await run(
     server,
-    `INSERT INTO transfers (account, amount, at) SELECT i % 300000 + 1, i % 97, clock_timestamp() FROM generate_series(1, ${rows}) AS i`,
+    `INSERT INTO transfers (account, amount, at) SELECT i % 500000 + 1, i % 97, clock_timestamp() FROM generate_series(1, ${rows}) AS i`,
   );
-  await run(server, 'UPDATE accounts SET balance = balance + 1 WHERE id % 7 = 0');
+  await run(server, 'UPDATE accounts SET balance = balance + 1 WHERE id <= 20000');
 }
 
 async function readContents(server: TestPostgres): Promise<Contents[]> {
