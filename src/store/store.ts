@@ -92,5 +92,6 @@ export interface ObjectInfo {
 
 export interface ObjectStream {
   size: number;
+  /** Chunks are the reader's to keep. */
   body: AsyncIterable<Buffer>;
 }

@@ -1,6 +1,6 @@
 /** What an answer must look like to be S3's. */
 export type Expected =
-  /** An object's bytes: headers must say so, the body is read later. */
+  /** An object's bytes, read later when the headers say that it is one. */
   | 'object'
   /** An object's tag and no body. */
   | 'tag'
@@ -46,27 +46,34 @@ export function isRefusal(error: unknown, ...codes: string[]): error is S3Refusa
   return error instanceof S3Refusal && error.isFromStore && codes.includes(error.code ?? '');
 }
 
+/** Whether the headers are those of an object. pgarc stores no HTML; a proxy's page has a tag at times. */
+export function isObject(status: number, headers: Readonly<Record<string, string>>): boolean {
+  return status < 300 && headers.etag !== undefined && !isPage(headers);
+}
+
+function isPage(headers: Readonly<Record<string, string>>): boolean {
+  return /^text\/html\b/i.test(headers['content-type'] ?? '');
+}
+
 /**
- * Makes sure that an answer is S3's and says that it was done.
+ * Makes sure that an answer read whole is S3's and says that it was done.
  * @throws S3Refusal
  */
 export function checkAnswer(
   expected: Expected,
   status: number,
   headers: Readonly<Record<string, string>>,
-  body: Buffer | undefined,
+  body: Buffer,
 ): void {
-  const text = body?.toString('utf8').trim() ?? '';
+  const text = body.toString('utf8').trim();
   const root = rootOf(text);
   const requestId = headers['x-amz-request-id'] ?? elementOf(text, 'RequestId');
   // AWS reports failures that it meets late in an answer of status 200.
   if (status >= 300 || root === 'Error') throw refusalOf(status, headers, text, root, requestId);
-  if (/^text\/html\b/i.test(headers['content-type'] ?? '') || root?.toLowerCase() === 'html') {
+  if (expected === 'object' || isPage(headers) || root?.toLowerCase() === 'html') {
     throw foreign(status, text, requestId);
   }
-  if ((expected === 'object' || expected === 'tag') && headers.etag === undefined) {
-    throw foreign(status, text, requestId);
-  }
+  if (expected === 'tag' && headers.etag === undefined) throw foreign(status, text, requestId);
   if (expected === 'result' && !(root?.endsWith('Result') && text.endsWith(`</${root}>`))) {
     throw foreign(status, text, requestId);
   }

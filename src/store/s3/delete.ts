@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto';
 import { DeleteObjectCommand, DeleteObjectsCommand, type _Error as ObjectError } from '@aws-sdk/client-s3';
-import { PgarcError } from '../../errors.ts';
+import type { PgarcError } from '../../errors.ts';
 import { isRefusal } from './answer.ts';
+import { storeError } from './failure.ts';
 import { request, type S3Session } from './session.ts';
 
 /** Most keys of one DeleteObjects. */
@@ -97,10 +98,9 @@ function keysRefused(session: S3Session, operation: string, errors: readonly Obj
   const { Key = '', Code = '', Message = '' } = errors[0]!;
   const key = Key.slice(session.prefix.length);
   const reason = `${errors.length} objects stay, the first is ${key}: ${Code} (${Message})`;
-  const where = `${session.endpoint}, bucket ${session.bucket}`;
-  return new PgarcError('store-unreachable', `the store at ${where} failed ${operation}: ${reason}`, {
+  return storeError(reason, operation, session, {
     retryable: errors.every(({ Code = '' }) => PASSING.has(Code)),
-    details: { reason, keys: errors.slice(0, 100).map(({ Key = '' }) => Key.slice(session.prefix.length)) },
+    details: { keys: errors.slice(0, 100).map(({ Key = '' }) => Key.slice(session.prefix.length)) },
   });
 }
 

@@ -1,4 +1,4 @@
-import { messageOf, PgarcError } from '../../errors.ts';
+import { type ErrorOptions, messageOf, PgarcError } from '../../errors.ts';
 import { S3Refusal } from './answer.ts';
 import { StalledError } from './idle-timer.ts';
 
@@ -22,6 +22,9 @@ const PASSING_CODES = new Set([
   'ConditionalRequestConflict',
   'SlowDown',
   'TooManyRequests',
+  // In an answer of status 200, too.
+  'InternalError',
+  'ServiceUnavailable',
 ]);
 
 /** Statuses that mean the same tomorrow, even when a proxy says so. */
@@ -40,23 +43,39 @@ const TLS_ERRORS = /CERT|SIGNATURE|^ERR_TLS|^ERR_SSL|^EPROTO$|^HOSTNAME_MISMATCH
  */
 export function toStoreError(error: unknown, operation: string, context: FailureContext): PgarcError {
   if (error instanceof PgarcError) return error;
-  const { reason, retryable, hint } = error instanceof S3Refusal ? judgeRefusal(error) : judgeError(error);
-  const clean = hideSecrets(reason, context.secrets);
-  const where = `${context.endpoint}, bucket ${context.bucket}`;
-  return new PgarcError('store-unreachable', `the store at ${where} failed ${operation}: ${clean}`, {
-    retryable,
-    // The SDK's errors can hold the request they belong to, and that is signed.
-    cause: error instanceof S3Refusal || isSystemError(error) ? error : undefined,
-    details: {
-      endpoint: context.endpoint,
-      bucket: context.bucket,
-      operation,
-      reason: clean,
-      ...(error instanceof S3Refusal
-        ? { status: error.status, code: error.code, requestId: error.requestId }
-        : { code: codeOf(error) }),
-    },
-    ...(hint === undefined ? {} : { hint }),
+  const isRefusal = error instanceof S3Refusal;
+  const { reason, ...rest } = isRefusal ? judgeRefusal(error) : judgeError(error);
+  const facts = isRefusal
+    ? { status: error.status, code: error.code, requestId: error.requestId }
+    : { code: codeOf(error) };
+  // The SDK's own errors can hold the request they belong to, and that is signed.
+  const cause = isRefusal || codeOf(error) !== undefined ? error : undefined;
+  return storeError(hideSecrets(reason, context.secrets), operation, context, {
+    ...rest,
+    cause,
+    details: facts,
+  });
+}
+
+/** An error of the store with the endpoint, the bucket and what it was asked for. */
+export function storeError(
+  reason: string,
+  operation: string,
+  { endpoint, bucket }: FailureContext,
+  options: ErrorOptions & { retryable: boolean },
+): PgarcError {
+  return new PgarcError(
+    'store-unreachable',
+    `the store at ${endpoint}, bucket ${bucket}, failed ${operation}: ${reason}`,
+    { ...options, details: { endpoint, bucket, operation, reason, ...options.details } },
+  );
+}
+
+/** An answer of S3's form that cannot be right. */
+export function unfit(context: FailureContext, operation: string, reason: string): PgarcError {
+  return storeError(reason, operation, context, {
+    retryable: false,
+    hint: 'Check whether a proxy on the way changes what the store answers.',
   });
 }
 
@@ -125,10 +144,6 @@ function describe(error: unknown, code: string | undefined): string {
 
 function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
-}
-
-function isSystemError(error: unknown): boolean {
-  return codeOf(error) !== undefined;
 }
 
 function hideSecrets(text: string, secrets: readonly string[]): string {

@@ -1,11 +1,11 @@
 import type { IncomingMessage } from 'node:http';
 import { crc32 } from 'node:zlib';
 import { GetObjectCommand } from '@aws-sdk/client-s3';
-import { messageOf, PgarcError } from '../../errors.ts';
+import { PgarcError } from '../../errors.ts';
 import { backOff, giveUp, isWorthRetrying, pause, tellRetry } from '../retry.ts';
 import type { ObjectStream } from '../store.ts';
 import { isRefusal } from './answer.ts';
-import { toStoreError } from './failure.ts';
+import { toStoreError, unfit } from './failure.ts';
 import { readBody } from './read-body.ts';
 import { request, type S3Session } from './session.ts';
 
@@ -157,7 +157,11 @@ function openAt(
       const { ContentLength: size, ETag: etag, ContentRange } = answer;
       if (size === undefined || etag === undefined || ContentRange !== contentRange) {
         body.destroy();
-        throw unfit(session, operation, size, ContentRange);
+        throw unfit(
+          session,
+          operation,
+          `the answer has ${size ?? 'unknown'} bytes, range ${ContentRange ?? 'none'}`,
+        );
       }
       return { size, etag, crc: parseCrc(answer.ChecksumCRC32), body };
     },
@@ -180,13 +184,4 @@ function damaged(key: string, what: string): PgarcError {
 function cutShort(session: S3Session, operation: string, offset: number, size: number): PgarcError {
   const error = new Error(`the answer ended after ${offset} of ${size} bytes`);
   return toStoreError(Object.assign(error, { code: 'ECONNRESET' }), operation, session);
-}
-
-function unfit(session: S3Session, operation: string, size?: number, range?: string): PgarcError {
-  const reason = `an answer of ${size ?? 'unknown'} bytes, range ${range ?? 'none'}, which is not what was asked for`;
-  const where = `${session.endpoint}, bucket ${session.bucket}`;
-  return new PgarcError('store-unreachable', `the store at ${where} gave ${operation} ${messageOf(reason)}`, {
-    retryable: false,
-    hint: 'Check whether a proxy on the way changes what S3 answers.',
-  });
 }

@@ -10,19 +10,30 @@ export interface IdleTimer {
 /** Calls `onIdle` once nothing has moved for `ms`, however long it takes as a whole. */
 export function startIdleTimer(ms: number, onIdle: () => void): IdleTimer {
   let isResting = false;
+  let moves = 0;
+  let isStopped = false;
   const timer = setTimeout(() => {
-    if (isResting) timer.refresh();
-    else onIdle();
+    // After a process was held up, timers come before what has arrived meanwhile: look at that first.
+    const before = moves;
+    setImmediate(() => {
+      if (isStopped) return;
+      if (isResting || moves !== before) timer.refresh();
+      else onIdle();
+    });
   }, ms);
   return {
     touch() {
       isResting = false;
+      moves += 1;
       timer.refresh();
     },
     rest() {
       isResting = true;
     },
-    stop: () => clearTimeout(timer),
+    stop() {
+      isStopped = true;
+      clearTimeout(timer);
+    },
   };
 }
 

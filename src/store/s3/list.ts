@@ -4,9 +4,9 @@ import {
   ListObjectsV2Command,
   type ListObjectsV2CommandOutput,
 } from '@aws-sdk/client-s3';
-import { PgarcError } from '../../errors.ts';
 import type { ListOptions, ObjectInfo } from '../store.ts';
 import { S3Refusal } from './answer.ts';
+import { unfit } from './failure.ts';
 import { type RequestContext, request, type S3Session } from './session.ts';
 
 /** All objects under a prefix in the store's order, a page of 1000 at a time. A page that fails throws. */
@@ -22,7 +22,7 @@ export async function* listObjects(
     const next = page.IsTruncated ? page.NextContinuationToken : undefined;
     // Half a listing must never pass for a whole one, nor a page for the next.
     if (page.IsTruncated && (next === undefined || next === token)) {
-      throw broken(session, `a listing of ${prefix} that says it goes on, but not where`);
+      throw unfit(session, `ListObjectsV2 ${prefix}`, 'the listing goes on, but does not say where');
     }
     token = next;
   } while (token !== undefined);
@@ -47,7 +47,7 @@ export async function headObject(
       isNotFound,
     );
     if (answer.ContentLength === undefined || answer.LastModified === undefined) {
-      throw broken(session, `HeadObject ${key} without size or time`);
+      throw unfit(session, `HeadObject ${key}`, 'the answer has no size or no time');
     }
     return { key, size: answer.ContentLength, modified: answer.LastModified };
   } catch (error) {
@@ -104,18 +104,11 @@ function toInfo(session: S3Session, object: ListedObject): ObjectInfo {
     LastModified === undefined ||
     !Key.startsWith(session.prefix)
   ) {
-    throw broken(session, `a listing with an object it says too little of: ${Key}`);
+    throw unfit(session, 'ListObjectsV2', `the listing says too little of ${Key}`);
   }
   return { key: Key.slice(session.prefix.length), size: Size, modified: LastModified };
 }
 
 function isNotFound(error: unknown): boolean {
   return error instanceof S3Refusal && error.status === 404;
-}
-
-function broken(session: S3Session, what: string): PgarcError {
-  const where = `${session.endpoint}, bucket ${session.bucket}`;
-  return new PgarcError('store-unreachable', `the store at ${where} answered with ${what}`, {
-    retryable: false,
-  });
 }

@@ -1,0 +1,117 @@
+import { mkdir, readdir, rename, symlink, utimes, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { openFolderStore } from '../../../src/store/folder.ts';
+import { makeTemporaryFolder } from '../../support/temporary.ts';
+import { chunks, collect, keysOf } from './contract.ts';
+
+const ignore = () => undefined;
+
+test('a root that does not exist is never created and never "no such object"', async () => {
+  const parent = await makeTemporaryFolder();
+  const root = join(parent, 'not-mounted');
+  const store = openFolderStore(root, ignore);
+  for (const act of [
+    () => store.get('x'),
+    () => store.getStream('x/y'),
+    () => store.head('x'),
+    () => keysOf(store.list('')),
+    () => keysOf(store.list('x/')),
+    () => store.put('x', Buffer.from('x')),
+    () => store.put('a/b/x', Buffer.from('x')),
+    () => store.putIfAbsent('x', Buffer.from('x')),
+    () => store.putStream('a/x', chunks(Buffer.from('x'))),
+    () => store.delete(['x']),
+    () => store.sweep(new Date()),
+  ]) {
+    await expect(act()).rejects.toMatchObject({
+      code: 'store-unreachable',
+      retryable: true,
+      message: /does not exist/,
+    });
+  }
+  expect(await readdir(parent)).toEqual([]);
+});
+
+test('a root that is a file is no store', async () => {
+  const parent = await makeTemporaryFolder();
+  await writeFile(join(parent, 'file'), '');
+  const store = openFolderStore(join(parent, 'file'), ignore);
+  await expect(store.get('x')).rejects.toMatchObject({
+    code: 'store-unreachable',
+    message: /is not a folder/,
+  });
+  await expect(store.put('x', Buffer.from('x'))).rejects.toMatchObject({ code: 'store-unreachable' });
+});
+
+test('temporary files are hidden, and swept once they are old', async () => {
+  const root = await makeTemporaryFolder();
+  const store = openFolderStore(root, ignore);
+  await store.put('a/x', Buffer.from('x'));
+  const stale = join(root, 'a/.pgarc-1-0123.tmp');
+  await writeFile(stale, 'half of it');
+  await utimes(stale, new Date(), new Date(Date.now() - 3_600_000));
+  await writeFile(join(root, '.pgarc-2-0123.tmp'), 'on its way');
+  expect(await keysOf(store.list(''))).toEqual(['a/x']);
+  expect(await store.sweep(new Date(Date.now() - 60_000))).toBe(1);
+  expect(await readdir(join(root, 'a'))).toEqual(['x']);
+  expect(await readdir(root)).toEqual(['.pgarc-2-0123.tmp', 'a']);
+});
+
+test('nothing but the object stays behind', async () => {
+  const root = await makeTemporaryFolder();
+  const store = openFolderStore(root, ignore);
+  await Promise.all(Array.from({ length: 10 }, (_, i) => store.putIfAbsent('a/b/x', Buffer.from(`${i}`))));
+  await store.putStream('a/b/y', chunks(Buffer.from('y')));
+  expect((await readdir(root, { recursive: true })).toSorted()).toEqual(['a', 'a/b', 'a/b/x', 'a/b/y']);
+  await store.delete(['a/b/x', 'a/b/y']);
+  expect(await readdir(root)).toEqual([]);
+});
+
+test('writers and removers of one folder do not disturb each other', async () => {
+  const store = openFolderStore(await makeTemporaryFolder(), ignore);
+  await Promise.all(
+    Array.from({ length: 8 }, async (_, i) => {
+      for (let round = 0; round < 10; round++) {
+        await store.put(`deep/er/${i}`, Buffer.from('x'));
+        await store.delete([`deep/er/${i}`]);
+      }
+    }),
+  );
+  expect(await keysOf(store.list(''))).toEqual([]);
+});
+
+test('a file system without hard links is asked first, and that is said once', async () => {
+  const { createOnly } = await import('../../../src/store/folder/write.ts');
+  const root = await makeTemporaryFolder();
+  const context = { root, emit: ignore, canLink: false };
+  await writeFile(join(root, 'one'), 'first');
+  await writeFile(join(root, 'two'), 'second');
+  expect(await createOnly(context, join(root, 'one'), join(root, 'x'))).toBe('stored');
+  expect(await createOnly(context, join(root, 'two'), join(root, 'x'))).toBe('exists');
+  expect(await readdir(root)).toEqual(['x']);
+});
+
+test('symbolic links are followed, and one that leads up ends', async () => {
+  const root = await makeTemporaryFolder();
+  const elsewhere = await makeTemporaryFolder();
+  await mkdir(join(elsewhere, 'deep'));
+  await writeFile(join(elsewhere, 'deep/x'), 'x');
+  await symlink(elsewhere, join(root, 'wal_005'));
+  await symlink(join(elsewhere, 'deep/x'), join(root, 'z'));
+  await symlink(join(elsewhere, 'missing'), join(root, 'broken'));
+  const store = openFolderStore(root, ignore);
+  expect(await keysOf(store.list(''))).toEqual(['wal_005/deep/x', 'z']);
+  await symlink(root, join(root, 'wal_005/loop'));
+  expect(await keysOf(store.list('wal_005/deep'))).toEqual(['wal_005/deep/x']);
+});
+
+test('a file replaced or cut between opening and reading is damage', async () => {
+  const root = await makeTemporaryFolder();
+  const store = openFolderStore(root, ignore);
+  await store.put('x', Buffer.alloc(1000));
+  const stream = await store.getStream('x');
+  await writeFile(join(root, 'new'), 'short');
+  await rename(join(root, 'new'), join(root, 'x'));
+  await expect(collect(stream!.body)).rejects.toMatchObject({ code: 'object-damaged' });
+});

@@ -1,0 +1,90 @@
+import { expect, test } from 'vitest';
+import { makeBufferPool } from '../../../../src/store/s3/buffer-pool.ts';
+import { largestStream, MAX_PARTS, PART_BYTES, partSize } from '../../../../src/store/s3/part-size.ts';
+import { cutIntoParts } from '../../../../src/store/s3/parts.ts';
+
+const MIB = 1024 * 1024;
+
+test('parts grow so that huge streams fit', () => {
+  expect([1, 1000, 1001, 2001, 3001, MAX_PARTS].map((number) => partSize(number) / MIB)).toEqual([
+    8, 8, 16, 32, 64, 64,
+  ]);
+  expect(largestStream()).toBeGreaterThan(490 * 1024 * MIB);
+});
+
+async function cut(sizes: number[]): Promise<{ length: number; isLast: boolean }[]> {
+  const pool = makeBufferPool(2 * PART_BYTES, PART_BYTES);
+  const parts = [];
+  async function* source() {
+    for (const size of sizes) yield new Uint8Array(size);
+  }
+  for await (const part of cutIntoParts(source(), pool, 'x', new AbortController().signal)) {
+    parts.push({ length: part.bytes.length, isLast: part.isLast });
+    pool.give(part.buffer);
+  }
+  return parts;
+}
+
+test.each([
+  [[], [0]],
+  [[1], [1]],
+  [[PART_BYTES], [PART_BYTES]],
+  [[PART_BYTES, 0, 0], [PART_BYTES]],
+  [
+    [PART_BYTES, 1],
+    [PART_BYTES, 1],
+  ],
+  [
+    [PART_BYTES - 1, 2],
+    [PART_BYTES, 1],
+  ],
+  [[20 * MIB], [PART_BYTES, PART_BYTES, 4 * MIB]],
+])('chunks of %j become parts of %j', async (sizes, expected) => {
+  const parts = await cut(sizes);
+  expect(parts.map(({ length }) => length)).toEqual(expected);
+  expect(parts.map(({ isLast }) => isLast)).toEqual(expected.map((_, i) => i === expected.length - 1));
+});
+
+test('the pool hands out no more than its limit, in turn, and reuses', async () => {
+  const pool = makeBufferPool(20, 10);
+  const first = await pool.take(10);
+  const second = await pool.take(10);
+  const order: string[] = [];
+  const large = pool.take(15).then((buffer) => {
+    order.push('large');
+    return buffer;
+  });
+  const small = pool.take(10).then((buffer) => {
+    order.push('small');
+    return buffer;
+  });
+  pool.give(first);
+  await new Promise(setImmediate);
+  expect(order).toEqual([]);
+  pool.give(second);
+  const taken = await large;
+  expect(taken).toHaveLength(15);
+  expect(order).toEqual(['large']);
+  pool.give(taken);
+  expect([first, second]).toContain(await small);
+});
+
+test('one larger than the limit is given alone', async () => {
+  const pool = makeBufferPool(20, 10);
+  const large = await pool.take(50);
+  const small = pool.take(10);
+  pool.give(large);
+  expect(await small).toHaveLength(10);
+});
+
+test('who waits can be told to stop', async () => {
+  const pool = makeBufferPool(10, 10);
+  const first = await pool.take(10);
+  const controller = new AbortController();
+  const waiting = pool.take(10, controller.signal);
+  const next = pool.take(10);
+  controller.abort(new Error('interrupted'));
+  await expect(waiting).rejects.toThrow('interrupted');
+  pool.give(first);
+  expect(await next).toBe(first);
+});
