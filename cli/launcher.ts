@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { join } from 'node:path';
 
 /**
@@ -7,5 +7,14 @@ import { join } from 'node:path';
  */
 export function findLauncher(): string {
   const candidates = ['.', '..', '../..'].map((up) => join(import.meta.dirname, up, 'cli/pgarc'));
-  return [join(import.meta.dirname, 'pgarc'), ...candidates].find((path) => existsSync(path)) ?? 'pgarc';
+  return [join(import.meta.dirname, 'pgarc'), ...candidates].find(isThere) ?? 'pgarc';
+}
+
+/** By stat(2): existsSync asks access(2), which denies what a process may see by its capabilities alone. */
+function isThere(path: string): boolean {
+  try {
+    return statSync(path).isFile();
+  } catch {
+    return false;
+  }
 }
