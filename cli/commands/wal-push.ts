@@ -1,3 +1,4 @@
+import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
@@ -11,17 +12,22 @@ export function define(command: Command, context: CliContext): void {
   });
   command.argument('<path>', "the file, PostgreSQL's %p").action(async (path: string) => {
     const settings = await context.loadSettings();
-    const { openEncoder } = await import('../../src/codec/codecs.ts');
-    const [{ pushWal }, store, encoder] = await Promise.all([
+    if (process.env.PGARC_DAEMON !== 'no') {
+      const { askDaemon } = await import('../../src/daemon/client.ts');
+      if (await askDaemon(settings, { path: '/wal-push', body: resolve(path) }, context.signal)) return;
+    }
+    const [{ openEncoder }, { prepareWal }] = await Promise.all([
+      import('../../src/codec/codecs.ts'),
+      import('../../src/wal/prepare.ts'),
+    ]);
+    const encoder = await openEncoder(settings.compressionMethod);
+    await using prepared = await prepareWal(encoder, { path, cwd: process.cwd() });
+    // The compression runs on other threads while this one loads what speaks to the store.
+    const [{ storeWal }, store] = await Promise.all([
       import('../../src/wal/push.ts'),
       context.openStore(settings),
-      openEncoder(settings.compressionMethod),
     ]);
     const { spool, pgdata } = settings;
-    await pushWal(
-      { store, encoder, spool, pgdata, emit: context.emit },
-      { path, cwd: process.cwd() },
-      context.signal,
-    );
+    await storeWal({ store, spool, pgdata, emit: context.emit }, prepared, context.signal);
   });
 }

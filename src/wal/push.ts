@@ -1,4 +1,3 @@
-import { resolve } from 'node:path';
 import { walKey } from '../backup/format/keys.ts';
 import type { Encoder } from '../codec/codec.ts';
 import { PgarcError } from '../errors.ts';
@@ -6,28 +5,19 @@ import type { Emit } from '../report/events.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { findCluster, readClusterControl } from './cluster.ts';
 import { compareWithStored, conflict } from './compare.ts';
-import { compressBuffer, compressFile, readFully } from './compress.ts';
+import { compressFile } from './compress.ts';
 import { ensureIdentity, isIdentityMismatch } from './identity.ts';
 import { readNote, writeNote } from './note.ts';
+import { type PreparedWal, type PrepareOptions, prepareWal } from './prepare.ts';
 import { findWalKeys } from './read-object.ts';
-import { openSource, type WalSource } from './source.ts';
+import type { WalSource } from './source.ts';
 
 export interface PushDeps {
   store: ObjectStore;
-  encoder: Encoder;
   spool: string;
   /** The setting; finds the cluster when pg_wal is a link elsewhere. */
   pgdata: string | undefined;
-  /** Larger files are stored as a stream instead of from one buffer, bytes; default 64 MiB. */
-  streamAbove?: number;
   emit: Emit;
-}
-
-export interface PushOptions {
-  /** PostgreSQL's %p. */
-  path: string;
-  /** What a relative path starts from, and where the cluster may be. */
-  cwd: string;
 }
 
 export interface PushResult {
@@ -39,14 +29,21 @@ export interface PushResult {
   storedBytes: number;
 }
 
-/** Up to here a file and what it compresses to are held in memory, bytes. */
-const STREAM_ABOVE = 64 * 1024 * 1024;
-
 /** A name whose object vanishes between "it exists" and the look at it is tried this often. */
 const ATTEMPTS = 3;
 
+/** Archives one WAL file: `prepareWal`, then `storeWal`. */
+export async function pushWal(
+  deps: PushDeps & { encoder: Encoder },
+  options: PrepareOptions,
+  signal: AbortSignal,
+): Promise<PushResult> {
+  await using prepared = await prepareWal(deps.encoder, options);
+  return await storeWal(deps, prepared, signal);
+}
+
 /**
- * Archives one WAL file (DESIGN §4). Returns only when it is stored, by this call or with the same bytes
+ * Stores a checked WAL file (DESIGN §4). Returns only when it is stored, by this call or with the same bytes
  * before. One request in the usual case: the conditional PutObject.
  *
  * The condition covers one key, and the same file might be stored under another extension: WAL-G's before
@@ -55,37 +52,26 @@ const ATTEMPTS = 3;
  * which are few. Hosts of one cluster that compress differently at the same time are not supported.
  * @throws PgarcError `wal-invalid`, `wal-conflict`, `store-unreachable`
  */
-export async function pushWal(
+export async function storeWal(
   deps: PushDeps,
-  options: PushOptions,
+  prepared: PreparedWal,
   signal: AbortSignal,
 ): Promise<PushResult> {
-  const begin = performance.now();
-  const path = resolve(options.cwd, options.path);
-  const source = await openSource(path);
-  try {
-    await checkOwner(deps, source, path, options.cwd, signal);
-    const storedBytes = await store(deps, source, signal);
-    const { name } = source.file;
-    if (storedBytes === undefined) {
-      deps.emit({ type: 'walAlreadyStored', name });
-      return { name, outcome: 'already-stored', bytes: source.size, storedBytes: 0 };
-    }
-    const durationMs = performance.now() - begin;
-    deps.emit({ type: 'walPushed', name, bytes: source.size, storedBytes, durationMs });
-    return { name, outcome: 'stored', bytes: source.size, storedBytes };
-  } finally {
-    await source.handle.close();
+  const { source } = prepared;
+  const { name } = source.file;
+  await checkOwner(deps, prepared, signal);
+  const storedBytes = await store(deps, prepared, signal);
+  if (storedBytes === undefined) {
+    deps.emit({ type: 'walAlreadyStored', name });
+    return { name, outcome: 'already-stored', bytes: source.size, storedBytes: 0 };
   }
+  const durationMs = performance.now() - prepared.began;
+  deps.emit({ type: 'walPushed', name, bytes: source.size, storedBytes, durationMs });
+  return { name, outcome: 'stored', bytes: source.size, storedBytes };
 }
 
-async function checkOwner(
-  deps: PushDeps,
-  source: WalSource,
-  path: string,
-  cwd: string,
-  signal: AbortSignal,
-): Promise<void> {
+async function checkOwner(deps: PushDeps, prepared: PreparedWal, signal: AbortSignal): Promise<void> {
+  const { source, path, cwd } = prepared;
   let { systemIdentifier } = source;
   if (systemIdentifier === undefined) {
     const cluster = await findCluster(path, { cwd, pgdata: deps.pgdata });
@@ -105,8 +91,13 @@ async function checkOwner(
 }
 
 /** @returns bytes stored, or undefined when the same file was stored before */
-async function store(deps: PushDeps, source: WalSource, signal: AbortSignal): Promise<number | undefined> {
-  const { extension } = deps.encoder;
+async function store(
+  deps: PushDeps,
+  prepared: PreparedWal,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  const { source } = prepared;
+  const { extension } = prepared.encoder;
   const key = walKey(source.file.name, extension);
   const note = await readNote(deps.spool, deps.store.location);
   const isSegment = source.file.kind === 'segment';
@@ -115,7 +106,7 @@ async function store(deps: PushDeps, source: WalSource, signal: AbortSignal): Pr
       if (await isStored(deps.store, other, source, signal)) return undefined;
     }
   }
-  const storedBytes = await create(deps, key, source, signal);
+  const storedBytes = await create(deps, key, prepared, signal);
   if (isSegment && note.extension !== extension) {
     const { systemIdentifier } = await readNote(deps.spool, deps.store.location);
     await writeNote(deps.spool, deps.store.location, { systemIdentifier, extension }, deps.emit);
@@ -127,13 +118,13 @@ async function store(deps: PushDeps, source: WalSource, signal: AbortSignal): Pr
 async function create(
   deps: PushDeps,
   key: string,
-  source: WalSource,
+  prepared: PreparedWal,
   signal: AbortSignal,
 ): Promise<number | undefined> {
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    const storedBytes = await putIfAbsent(deps, key, source, signal);
+    const storedBytes = await putIfAbsent(deps, key, prepared, signal);
     if (storedBytes !== undefined) return storedBytes;
-    if (await isStored(deps.store, key, source, signal)) return undefined;
+    if (await isStored(deps.store, key, prepared.source, signal)) return undefined;
   }
   throw new PgarcError('failed', `${key} comes and goes in ${deps.store.location}`, {
     hint: 'Something else deletes objects under this prefix; PostgreSQL will ask again.',
@@ -144,28 +135,24 @@ async function create(
 async function putIfAbsent(
   deps: PushDeps,
   key: string,
-  source: WalSource,
+  { source, encoder, packed }: PreparedWal,
   signal: AbortSignal,
 ): Promise<number | undefined> {
-  const { handle, size } = source;
-  if (size > (deps.streamAbove ?? STREAM_ABOVE)) {
-    let storedBytes = 0;
-    const body = async function* () {
-      for await (const frame of compressFile(handle, size, deps.encoder)) {
-        storedBytes += frame.length;
-        yield frame;
-      }
-      await source.assertUnchanged();
-    };
-    const outcome = await deps.store.putStreamIfAbsent(key, body(), { signal });
-    return outcome === 'stored' ? storedBytes : undefined;
+  if (packed !== undefined) {
+    const body = await packed;
+    const outcome = await deps.store.putIfAbsent(key, body, { signal });
+    return outcome === 'stored' ? body.length : undefined;
   }
-  const input = Buffer.allocUnsafeSlow(size);
-  await readFully(handle, input, 0);
-  await source.assertUnchanged();
-  const output = await compressBuffer(input, deps.encoder);
-  const outcome = await deps.store.putIfAbsent(key, output, { signal });
-  return outcome === 'stored' ? output.length : undefined;
+  let storedBytes = 0;
+  const body = async function* () {
+    for await (const frame of compressFile(source.handle, source.size, encoder)) {
+      storedBytes += frame.length;
+      yield frame;
+    }
+    await source.assertUnchanged();
+  };
+  const outcome = await deps.store.putStreamIfAbsent(key, body(), { signal });
+  return outcome === 'stored' ? storedBytes : undefined;
 }
 
 /** @returns false when nothing is stored there any more. @throws PgarcError `wal-conflict` */

@@ -66,8 +66,8 @@ export async function makeFolderArchive(): Promise<FolderArchive> {
         pgdata: undefined,
       };
       return pushWal(
-        { ...deps, emit, streamAbove: options.streamAbove ?? 2 ** 26 },
-        { path: `pg_wal/${name}`, cwd: data },
+        { ...deps, emit },
+        { path: `pg_wal/${name}`, cwd: data, streamAbove: options.streamAbove },
         never,
       );
     },
