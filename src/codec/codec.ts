@@ -7,7 +7,7 @@ export interface Decoder {
   readonly extension: string;
   /**
    * Turns compressed bytes into plain bytes in bounded memory (tens of MiB), whatever the input claims.
-   * Chunks of the result belong to the caller until the next one is asked for.
+   * Chunks of the result stay as they are until the next but one is asked for.
    * @throws PgarcError `object-damaged` for damaged, truncated or trailing foreign bytes
    */
   decompress(input: AsyncIterable<Uint8Array>): AsyncIterable<Buffer>;

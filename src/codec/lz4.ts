@@ -34,7 +34,9 @@ function codecOn(library: Lz4Library): Encoder {
 
 async function* decompress(library: Lz4Library, input: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   const decompressor = library.openDecompressor();
-  const output = Buffer.allocUnsafeSlow(OUTPUT);
+  // Two in turn: one is filled while the reader works on the other.
+  let output: Buffer = Buffer.allocUnsafeSlow(OUTPUT);
+  let other: Buffer = Buffer.allocUnsafeSlow(OUTPUT);
   let isFrameEnd = false;
   try {
     for await (const chunk of gather(input, INPUT)) {
@@ -46,7 +48,9 @@ async function* decompress(library: Lz4Library, input: AsyncIterable<Uint8Array>
         at += step.read;
         isFrameEnd = step.isFrameEnd;
         isFull = step.written === output.length;
-        if (step.written > 0) yield output.subarray(0, step.written);
+        if (step.written === 0) continue;
+        yield output.subarray(0, step.written);
+        [output, other] = [other, output];
       }
     }
     if (!isFrameEnd) throw new PgarcError('object-damaged', 'lz4 data is truncated');

@@ -3,6 +3,7 @@ import { isPgarcError, messageOf, PgarcError } from '../../errors.ts';
 import type { ObjectStore } from '../../store/store.ts';
 import { readTar, safeMemberPath, type TarEntry } from '../format/tar.ts';
 import type { StoredPart } from './contents.ts';
+import { readAhead } from './read-ahead.ts';
 
 /** Takes the members of a tar, one after the other. `path` has no leading slash. */
 export interface MemberHandler {
@@ -14,6 +15,10 @@ export interface MemberHandler {
 
 /** Told while a part is read: bytes from the store and bytes after decompression. */
 export type CountBytes = (stored: number, plain: number) => void;
+
+/** Bytes read ahead of the decoder, and of the handler, which lags one chunk behind. */
+const STORED_AHEAD = 4 * 1024 * 1024;
+const PLAIN_AHEAD = 4 * 1024 * 1024;
 
 /**
  * Streams one part from the store through its decoder and hands out the members.
@@ -32,15 +37,24 @@ export async function readPart(
       hint: 'Objects with the extensions lz4, zst, lzo, gz, br and none can be read.',
     });
   }
-  const stream = await store.getStream(part.key, { signal });
+  const abandon = new AbortController();
+  const stream = await store.getStream(part.key, { signal: AbortSignal.any([signal, abandon.signal]) });
   if (stream === undefined) {
     throw new PgarcError('object-missing', `${part.key} is missing from the store`, {
       details: { key: part.key },
     });
   }
   try {
-    const stored = tap(stream.body, (bytes) => count(bytes, 0));
-    const plain = tap(decoder.decompress(stored), (bytes) => count(0, bytes));
+    // Three things at the same time: the network, decompression, and what the handler does.
+    const stored = readAhead(
+      tap(stream.body, (bytes) => count(bytes, 0)),
+      STORED_AHEAD,
+    );
+    const plain = readAhead(
+      tap(decoder.decompress(stored), (bytes) => count(0, bytes)),
+      PLAIN_AHEAD,
+      1,
+    );
     for await (const { entry, body } of readTar(plain)) {
       signal.throwIfAborted();
       const path = safeMemberPath(entry.name);
@@ -53,6 +67,8 @@ export async function readPart(
     }
   } catch (error) {
     throw nameObject(error, part.key);
+  } finally {
+    abandon.abort();
   }
 }
 
