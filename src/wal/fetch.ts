@@ -1,5 +1,7 @@
 import { resolve } from 'node:path';
+import { walKey } from '../backup/format/keys.ts';
 import { isPgarcError, PgarcError } from '../errors.ts';
+import type { ControlFile } from '../postgres/control-file.ts';
 import type { Emit } from '../report/events.ts';
 import { retry } from '../store/retry.ts';
 import type { ObjectStore } from '../store/store.ts';
@@ -7,7 +9,7 @@ import { findCluster, readClusterControl } from './cluster.ts';
 import { Delivery, type Expectation } from './delivery.ts';
 import { classifyWalFile } from './file-name.ts';
 import { knownIdentity } from './identity.ts';
-import { openWalObject } from './read-object.ts';
+import { openWalKey, openWalObject, type WalObject } from './read-object.ts';
 
 export interface FetchDeps {
   /** Opened with a `storeTimeout` of `fetchTimeout`: the store itself asks again, here only what a store does not. */
@@ -37,6 +39,14 @@ export interface FetchResult {
   bytes: number;
 }
 
+/** What came out of the archive. */
+export interface Fetched {
+  /** Bytes written. */
+  bytes: number;
+  /** Of the object, without the dot: the next one most likely has the same. */
+  extension: string;
+}
+
 /**
  * Restores one WAL file to `destination`, whole and checked, or not at all (DESIGN §4). A hit costs one
  * request, a miss two. A damaged object is read once more before it is believed to be damaged.
@@ -49,49 +59,77 @@ export async function fetchWal(
   signal: AbortSignal,
 ): Promise<FetchResult> {
   const begin = performance.now();
-  const { name } = options;
-  const destination = resolve(options.cwd, options.destination);
-  const expectation = await expect(deps, options);
-  const attempt = () => fetchOnce(deps, expectation, destination, signal);
-  const bytes = await retry(
-    { operation: `wal-fetch ${name}`, totalMs: deps.fetchTimeout, emit: deps.emit, signal },
-    () =>
-      attempt().catch((error) => {
-        if (!isPgarcError(error, 'object-damaged')) throw error;
-        deps.emit({ type: 'warning', message: `${error.message}; reading it once more` });
-        return attempt();
-      }),
-  );
+  const { name, cwd } = options;
+  const destination = resolve(cwd, options.destination);
+  const cluster = await findCluster(options.destination, { cwd, pgdata: deps.pgdata });
+  const expectation = expectFile(name, await readClusterControl(cluster, deps.emit));
+  const { bytes } = await fetchPatiently(deps, expectation, destination, signal);
   deps.emit({ type: 'walFetched', name, bytes, durationMs: performance.now() - begin });
   return { name, bytes };
 }
 
-async function expect(deps: FetchDeps, { name, destination, cwd }: FetchOptions): Promise<Expectation> {
+/** What a file of this name must be in a cluster. @throws PgarcError `usage` when it is no WAL file's name */
+export function expectFile(
+  name: string,
+  control: Pick<ControlFile, 'systemIdentifier' | 'segmentSize'> | undefined,
+): Expectation {
   const file = classifyWalFile(name);
   if (file === undefined) {
     throw new PgarcError('usage', `"${name}" is not the name of a WAL file`, {
       hint: 'restore_command must be pgarc wal-fetch %f %p.',
     });
   }
-  const control = await readClusterControl(
-    await findCluster(destination, { cwd, pgdata: deps.pgdata }),
-    deps.emit,
-  );
   return { file, systemIdentifier: control?.systemIdentifier, segmentSize: control?.segmentSize };
 }
 
-/** @returns bytes written */
-async function fetchOnce(
+/** Fetches a file for somebody who waits for it: as fetchWal, to an absolute path. */
+export function fetchPatiently(
   deps: FetchDeps,
   expectation: Expectation,
   destination: string,
   signal: AbortSignal,
-): Promise<number> {
-  const { store } = deps;
+): Promise<Fetched> {
   const { name } = expectation.file;
-  const object = await openWalObject(store, name, deps.usualExtension, signal);
+  const { emit } = deps;
+  const attempt = async () => {
+    const object = await openWalObject(deps.store, name, deps.usualExtension, signal);
+    return deliver(deps, expectation, object, destination, signal);
+  };
+  return retry({ operation: `wal-fetch ${name}`, totalMs: deps.fetchTimeout, emit, signal }, () =>
+    attempt().catch((error) => {
+      if (!isPgarcError(error, 'object-damaged')) throw error;
+      emit({ type: 'warning', message: `${error.message}; reading it once more` });
+      return attempt();
+    }),
+  );
+}
+
+/**
+ * Fetches a file nobody has asked for yet: with one request, under the usual extension only, and not again
+ * when that fails. Whoever asks finds out for himself.
+ */
+export async function fetchAhead(
+  deps: FetchDeps,
+  expectation: Expectation,
+  destination: string,
+  signal: AbortSignal,
+): Promise<Fetched> {
+  const key = walKey(expectation.file.name, deps.usualExtension);
+  const object = await openWalKey(deps.store, key, signal);
+  return deliver(deps, expectation, object, destination, signal);
+}
+
+/** Checks an opened object on its way to its place. */
+async function deliver(
+  deps: FetchDeps,
+  expectation: Expectation,
+  object: WalObject | undefined,
+  destination: string,
+  signal: AbortSignal,
+): Promise<Fetched> {
   if (object === undefined) {
-    throw new PgarcError('wal-not-found', `${name} is not in the archive ${store.location}`);
+    const { name } = expectation.file;
+    throw new PgarcError('wal-not-found', `${name} is not in the archive ${deps.store.location}`);
   }
   await using delivery = await Delivery.begin(expectation, object.key, destination);
   for await (const chunk of object.body) {
@@ -102,7 +140,7 @@ async function fetchOnce(
   assertOwner(deps, expectation, systemIdentifier);
   signal.throwIfAborted();
   await delivery.complete();
-  return delivery.size;
+  return { bytes: delivery.size, extension: object.extension };
 }
 
 /** History files do not say whose they are; the archive does. Only asked when there is a cluster to compare. */
