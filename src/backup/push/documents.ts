@@ -1,7 +1,6 @@
 import type { Lsn } from '../../wal/lsn.ts';
 import { DATE_FORMAT, type Metadata, type Sentinel, type Spec } from '../format/sentinel.ts';
 import type { DamagedPage } from './pages.ts';
-import type { PackedFile } from './tar-source.ts';
 import type { StoredTar } from './upload.ts';
 import type { Tablespace, WalkedEntry } from './walk.ts';
 
@@ -78,7 +77,7 @@ const PIECE = 256 * 1024;
 
 /** Writes files_metadata.json piece by piece: a cluster may have millions of files. */
 export function* formatFilesMetadata(
-  entries: Iterable<WalkedEntry | PackedFile>,
+  entries: Iterable<WalkedEntry>,
   tars: readonly StoredTar[],
 ): Generator<Buffer> {
   let text = '{"Files":{';

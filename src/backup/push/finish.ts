@@ -132,14 +132,14 @@ function labelFiles(walk: Walk, stopped: StoppedBackup): ContentFile[] {
     { name: 'backup_label', text: stopped.backupLabel },
   ].map(({ name, text }) => {
     const content = Buffer.from(text);
-    return { entry: { name, size: content.length, mode: 0o600, uid, gid, modifiedNs }, content };
+    return { entry: { name, size: content.length, mode: 0o600, uid, gid, modifiedNs, crc32c: 0 }, content };
   });
 }
 
 function* manifestFiles(packed: Uploaded['files']) {
   for (const { name, size, modifiedNs, crc32c } of packed) {
     const path = name.startsWith('/') ? name.slice(1) : name;
-    yield { path, size, modified: new Date(Number(modifiedNs / 1_000_000n)), crc32c };
+    yield { path, size, modified: new Date(Number(modifiedNs / 1_000_000n)), crc32c: crc32c >>> 0 };
   }
 }
 

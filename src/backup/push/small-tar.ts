@@ -3,7 +3,6 @@ import type { Encoder } from '../../codec/codec.ts';
 import type { ObjectStore } from '../../store/store.ts';
 import { partitionKey } from '../format/keys.ts';
 import { encodeTarHeader, TAR_END, tarPadding } from '../format/tar.ts';
-import type { PackedFile } from './tar-source.ts';
 import type { StoredTar } from './upload.ts';
 import type { WalkedEntry } from './walk.ts';
 
@@ -21,7 +20,7 @@ export async function storeSmallTar(
   name: string,
   files: readonly ContentFile[],
   signal: AbortSignal,
-): Promise<{ tar: StoredTar; files: PackedFile[] }> {
+): Promise<{ tar: StoredTar; files: WalkedEntry[] }> {
   const pieces: Buffer[] = [];
   for (const { entry, content } of files) {
     const mtime = new Date(Number(entry.modifiedNs / 1_000_000n));
@@ -35,6 +34,10 @@ export async function storeSmallTar(
   await store.put(partitionKey(backup, tarName), output.subarray(0, storedSize), { signal });
   return {
     tar: { name: tarName, storedSize, members: files.map(({ entry }) => entry.name) },
-    files: files.map(({ entry, content }) => ({ ...entry, size: content.length, crc32c: crc32c(content) })),
+    files: files.map(({ entry, content }) => ({
+      ...entry,
+      size: content.length,
+      crc32c: crc32c(content) | 0,
+    })),
   };
 }

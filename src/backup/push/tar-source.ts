@@ -6,19 +6,14 @@ import { closeFile, openFile, readFully, readSmallFile } from './file-io.ts';
 import type { PageCheck, PageReader } from './pages.ts';
 import { pathOf, type WalkedEntry } from './walk.ts';
 
-/** A file as it went into the tar. */
-export interface PackedFile extends WalkedEntry {
-  crc32c: number;
-}
-
 export interface TarSourceOptions {
   pgdata: string;
   directories: readonly WalkedEntry[];
   files: readonly WalkedEntry[];
   /** How the pages of a file are checked, or undefined when it has none or the cluster has no checksums. */
   pagesOf(file: WalkedEntry): PageCheck | undefined;
-  /** Told of every file that is complete. */
-  packed(file: PackedFile): void;
+  /** Told of every file that is complete, with its checksum. */
+  packed(file: WalkedEntry): void;
   /** Told of bytes read. */
   read(bytes: number): void;
   signal: AbortSignal;
@@ -136,7 +131,8 @@ export class TarSource implements ChunkSource {
       this.#options.read(entry.size);
     }
     header.copy(buffer, at);
-    this.#options.packed({ ...entry, crc32c: crc32c(target) });
+    entry.crc32c = crc32c(target) | 0;
+    this.#options.packed(entry);
     return pad(buffer, end, entry.size);
   }
 
@@ -158,7 +154,8 @@ export class TarSource implements ChunkSource {
       if (at + padding > buffer.length) return undefined;
       this.#open = undefined;
       await closeFile(file);
-      this.#options.packed({ ...entry, crc32c: open.crc });
+      entry.crc32c = open.crc | 0;
+      this.#options.packed(entry);
       return pad(buffer, at, entry.size);
     }
     let want = Math.min(left, buffer.length - at);

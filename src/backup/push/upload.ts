@@ -8,8 +8,8 @@ import { CHUNK_SIZE, ChunkPool } from './chunks.ts';
 import { compressChunks } from './compress.ts';
 import type { PageChecker } from './pages.ts';
 import { partName, planParts } from './plan.ts';
-import { type PackedFile, TarSource } from './tar-source.ts';
-import type { Walk } from './walk.ts';
+import { TarSource } from './tar-source.ts';
+import type { Walk, WalkedEntry } from './walk.ts';
 
 export interface UploadDeps {
   store: ObjectStore;
@@ -26,6 +26,8 @@ export interface UploadOptions {
   concurrency: number;
 }
 
+const SPARE_CHUNKS = 3;
+
 /** A tar in the store. */
 export interface StoredTar {
   /** `part_001.tar.lz4` */
@@ -37,7 +39,7 @@ export interface StoredTar {
 
 export interface Uploaded {
   tars: StoredTar[];
-  files: PackedFile[];
+  files: WalkedEntry[];
 }
 
 /** Packs, compresses and stores all files of a walk. */
@@ -50,11 +52,11 @@ export async function uploadFiles(
   const { store, encoder, pages, emit } = deps;
   const { backup, pgdata, concurrency } = options;
   const parts = planParts(walk.files);
-  // One chunk of each tar is being filled or stored, one a core is being compressed, one waits.
-  const chunks = concurrency + availableParallelism() + 1;
+  // One a core is being compressed; others are being filled, handed over, or wait. More would not be faster.
+  const chunks = availableParallelism() + SPARE_CHUNKS;
   const pool = new ChunkPool(chunks, encoder.bound(CHUNK_SIZE));
   const progress = startProgress(walk, emit);
-  const files: PackedFile[] = [];
+  const files: WalkedEntry[] = [];
 
   const tars = await mapParallel(
     parts.map((part, index) => ({ part, index })),

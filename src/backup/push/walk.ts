@@ -14,7 +14,10 @@ import {
   parseRelationFile,
 } from './layout.ts';
 
-/** A file or directory as it was when the data directory was walked. */
+/**
+ * A file or directory as it was when the data directory was walked. There may be millions: one object each,
+ * of small integers as far as that goes, and no copies.
+ */
 export interface WalkedEntry {
   /** As in the tar and in files_metadata.json: `/base/5/1259`. */
   name: string;
@@ -24,6 +27,8 @@ export interface WalkedEntry {
   uid: number;
   gid: number;
   modifiedNs: bigint;
+  /** CRC-32C of the content as it was packed, as a signed number; 0 before. */
+  crc32c: number;
 }
 
 export interface Tablespace {
@@ -204,5 +209,6 @@ function describe(name: string, stats: BigIntStats): WalkedEntry {
     uid: Number(stats.uid),
     gid: Number(stats.gid),
     modifiedNs: stats.mtimeNs,
+    crc32c: 0,
   };
 }

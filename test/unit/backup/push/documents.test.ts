@@ -53,6 +53,7 @@ describe('documents', () => {
       uid: 0,
       gid: 0,
       modifiedNs: 1763733072_000000001n,
+      crc32c: 0,
     }));
     const members = entries.map(({ name }) => name);
     const pieces = [...formatFilesMetadata(entries, [{ name: 'part_001.tar.lz4', storedSize: 1, members }])];

@@ -40,7 +40,7 @@ function damage(page: Buffer): Buffer {
 }
 
 function fileNamed(name: string) {
-  return { name, size: 2 * PAGE, mode: 0o600, uid: 0, gid: 0, modifiedNs: 0n };
+  return { name, size: 2 * PAGE, mode: 0o600, uid: 0, gid: 0, modifiedNs: 0n, crc32c: 0 };
 }
 
 async function settle(target: Buffer, reader: PageReader, name = FILE, position = 0) {

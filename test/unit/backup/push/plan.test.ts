@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { partName, planParts } from '../../../../src/backup/push/plan.ts';
 
-const file = (name: string, size: number) => ({ name, size, mode: 0o600, uid: 0, gid: 0, modifiedNs: 0n });
+const file = (name: string, size: number) => ({
+  name,
+  size,
+  mode: 0o600,
+  uid: 0,
+  gid: 0,
+  modifiedNs: 0n,
+  crc32c: 0,
+});
 
 describe('planParts', () => {
   it('gives a large file a tar of its own and begins with the largest', () => {
