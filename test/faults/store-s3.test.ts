@@ -490,29 +490,77 @@ describe('several keys at once', () => {
   });
 });
 
-test('MinIO killed and started again in the middle of it all', async () => {
-  const store = await open({ storeTimeout: 60_000, s3Endpoint: minio.endpoint });
-  const body = randomBytes(24 * MIB);
-  await store.put('before', body);
-  const stream = await store.getStream('before');
-  const slow = (async () => {
-    const parts: Buffer[] = [];
-    for await (const chunk of stream!.body) {
-      parts.push(chunk);
-      if (parts.length === 3) await minio.kill();
-      if (parts.length === 4) void minio.start();
+describe.each([false, true])('MinIO with tls %s', (tls) => {
+  let own: TestMinio;
+
+  beforeAll(async () => {
+    own = await startMinio({ tls });
+  });
+
+  const openOwn = () => open({ storeTimeout: 60_000, s3Endpoint: own.endpoint, s3CaFile: own.caFile });
+
+  test('killed and started again in the middle of it all', async () => {
+    const store = await openOwn();
+    const body = randomBytes(24 * MIB);
+    await store.put('before', body);
+    const stream = await store.getStream('before');
+    const slow = (async () => {
+      const parts: Buffer[] = [];
+      for await (const chunk of stream!.body) {
+        parts.push(chunk);
+        if (parts.length === 3) await own.kill();
+        if (parts.length === 4) void own.start();
+      }
+      return Buffer.concat(parts);
+    })();
+    async function* trickle() {
+      for (let offset = 0; offset < body.length; offset += MIB) {
+        yield body.subarray(offset, offset + MIB);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
     }
-    return Buffer.concat(parts);
-  })();
-  async function* trickle() {
-    for (let offset = 0; offset < body.length; offset += MIB) {
-      yield body.subarray(offset, offset + MIB);
-      await new Promise((resolve) => setTimeout(resolve, 20));
-    }
-  }
-  await store.putStream('during', trickle());
-  expect((await slow).equals(body)).toBe(true);
-  expect((await store.get('during'))?.equals(body)).toBe(true);
+    await store.putStream('during', trickle());
+    expect((await slow).equals(body)).toBe(true);
+    expect((await store.get('during'))?.equals(body)).toBe(true);
+    store.close();
+  });
+
+  test('stopped while connections are idle', async () => {
+    const store = await openOwn();
+    await Promise.all(Array.from({ length: 5 }, (_, i) => store.put(`k${i}`, Buffer.from('x'))));
+    await own.stop();
+    await own.start();
+    events = [];
+    await Promise.all(Array.from({ length: 5 }, (_, i) => store.put(`k${i}`, Buffer.from('y'))));
+    expect(events).toEqual([]);
+    store.close();
+  });
+
+  test('a slow reader and many readers at once', async () => {
+    const store = await openOwn();
+    const bodies = Array.from({ length: 6 }, () => randomBytes(3 * MIB));
+    await Promise.all(bodies.map((body, i) => store.put(`b${i}`, body)));
+    await Promise.all(
+      bodies.map(async (body, i) => {
+        const stream = await store.getStream(`b${i}`);
+        const parts: Buffer[] = [];
+        for await (const chunk of stream!.body) {
+          parts.push(chunk);
+          await new Promise((resolve) => setTimeout(resolve, i));
+        }
+        expect(Buffer.concat(parts).equals(body)).toBe(true);
+      }),
+    );
+    store.close();
+  });
+
+  test('with a certificate nobody vouches for is refused at once', async () => {
+    if (!tls) return;
+    const store = await open({ s3Endpoint: own.endpoint });
+    const error = await failure(store.get('x'));
+    expect(error).toMatchObject({ code: 'store-unreachable', retryable: false, hint: /PGARC_S3_CA_FILE/ });
+    expect(events).toEqual([]);
+  });
 });
 
 function s3Error(code: string, message: string): string {

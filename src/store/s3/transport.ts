@@ -4,9 +4,10 @@ import {
   request as httpRequest,
   type IncomingMessage,
 } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import { request as httpsRequest } from 'node:https';
 import { createSecureContext } from 'node:tls';
 import { checkAnswer, expectedAnswer, isObject } from './answer.ts';
+import { GatheredAgent } from './gathered-agent.ts';
 import { StalledError, startIdleTimer } from './idle-timer.ts';
 
 /** Bytes written before the deadline starts anew; small enough for a line of 64 kbit/s. */
@@ -58,7 +59,7 @@ interface HandleOptions {
 export class Transport {
   readonly metadata = { handlerProtocol: 'http/1.1' };
   readonly #http: HttpAgent;
-  readonly #https: HttpsAgent;
+  readonly #https: GatheredAgent;
   readonly #requestTimeout: number;
 
   constructor(options: TransportOptions) {
@@ -66,7 +67,7 @@ export class Transport {
     this.#http = new HttpAgent(agent);
     // One context for all connections: the certificates are parsed once.
     const trust = options.ca === undefined ? {} : { secureContext: createSecureContext({ ca: options.ca }) };
-    this.#https = new HttpsAgent({ ...agent, ...trust });
+    this.#https = new GatheredAgent({ ...agent, ...trust });
     this.#requestTimeout = options.requestTimeout;
   }
 
