@@ -2,7 +2,7 @@ import type { Variable } from './foreign.ts';
 import { SCHEMA, type SettingKey } from './schema.ts';
 
 /** `PGARC_*` variables that are no settings: read by the launcher and the command line. */
-export const LAUNCHER_VARIABLES = ['PGARC_CONFIG', 'PGARC_NODE', 'PGARC_DEBUG'] as const;
+export const LAUNCHER_VARIABLES = ['PGARC_CONFIG', 'PGARC_NODE', 'PGARC_DEBUG', 'PGARC_DAEMON'] as const;
 
 /** `fetch-timeout` → `PGARC_FETCH_TIMEOUT`. */
 export function variableOf(name: string): string {

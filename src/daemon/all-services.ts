@@ -1,4 +1,6 @@
+import { createPressureService } from './pressure-service.ts';
+import { createPushService } from './push-service.ts';
 import type { ServiceFactory } from './services.ts';
 
 /** The parts `pgarc daemon` is made of. */
-export const ALL_SERVICES: readonly ServiceFactory[] = [];
+export const ALL_SERVICES: readonly ServiceFactory[] = [createPressureService, createPushService];

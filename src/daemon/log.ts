@@ -1,11 +1,25 @@
 import type { Emit, PgarcEvent } from '../report/events.ts';
 
-/** Retries and failures come by the hundred while a store is down: `storeDown` tells of them once a minute. */
-const MUTE: readonly PgarcEvent['type'][] = ['storeRetry'];
+/** The same failure of the same file is told once in so long, ms. */
+const REPEAT = 60_000;
 
-/** What of the daemon's events its log shows. */
-export function createDaemonLog(log: Emit): Emit {
+/** What of the daemon's events its log shows: what comes by the hundred while a store is down is left out. */
+export function createDaemonLog(log: Emit, now: () => number = () => performance.now()): Emit {
+  const told = new Map<string, number>();
+
+  function isRepeat(event: Extract<PgarcEvent, { type: 'walPushFailed' }>): boolean {
+    const time = now();
+    for (const [key, at] of told) if (time - at >= REPEAT) told.delete(key);
+    const key = `${event.name} ${event.code}`;
+    if (told.has(key)) return true;
+    told.set(key, time);
+    return false;
+  }
+
   return (event) => {
-    if (!MUTE.includes(event.type)) log(event);
+    // `storeDown` tells of these.
+    if (event.type === 'storeRetry') return;
+    if (event.type === 'walPushFailed' && (event.code === 'store-unreachable' || isRepeat(event))) return;
+    log(event);
   };
 }

@@ -12,6 +12,9 @@ export interface ArchiveNote {
   extension?: string | undefined;
 }
 
+/** Counts writes: the daemon makes several at the same time. */
+let writes = 0;
+
 /**
  * Reads the note on the archive at `location`. Anything wrong with it (missing, torn, of another archive)
  * gives an empty note: the store is asked then.
@@ -39,7 +42,7 @@ export async function writeNote(
   emit: Emit,
 ): Promise<void> {
   const path = notePath(spool, location);
-  const temporary = `${path}.${process.pid}.tmp`;
+  const temporary = `${path}.${process.pid}.${++writes}.tmp`;
   const text = JSON.stringify({
     location,
     systemIdentifier: note.systemIdentifier?.toString(),

@@ -1,0 +1,79 @@
+import { connect } from 'node:net';
+import type { Settings } from '../config/settings.ts';
+import { PgarcError } from '../errors.ts';
+import { DONE, NOT_SERVED, nameStore, parseFailure, STORE_HEADER } from './protocol.ts';
+import { daemonSpool } from './spool.ts';
+
+export interface Question {
+  /** Path and query, such as `/wal-push`. */
+  path: string;
+  /** An absolute path. */
+  body: string;
+}
+
+/** An answer is a few lines, bytes. */
+const LONGEST_ANSWER = 64 * 1024;
+
+/**
+ * Asks the daemon of the spool to do something.
+ * @returns false when there is none, it serves another store or cluster, or it went away before it answered:
+ *   then the caller does the work itself
+ * @throws PgarcError what the daemon's attempt failed with
+ */
+export async function askDaemon(
+  settings: Settings,
+  question: Question,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const answer = await exchange(
+    daemonSpool(settings.spool).socket,
+    formatRequest(settings, question),
+    signal,
+  );
+  const [head = '', body = ''] = answer?.split('\r\n\r\n', 2) ?? [];
+  const match = /^HTTP\/1\.1 (\d{3}) .*?^content-length: (\d+)$/ims.exec(head);
+  if (match === null || Buffer.byteLength(body) !== Number(match[2])) return false;
+  const status = Number(match[1]);
+  if (status === DONE) return true;
+  // Above 500: its attempt failed. Anything else is not an answer to this question.
+  if (status === NOT_SERVED || status <= 500) return false;
+  throw parseFailure(body);
+}
+
+function formatRequest(settings: Settings, { path, body }: Question): string {
+  const lines = [
+    `POST ${path} HTTP/1.1`,
+    'host: daemon',
+    'accept: application/json',
+    'connection: close',
+    `${STORE_HEADER}: ${nameStore(settings)}`,
+    `content-length: ${Buffer.byteLength(body)}`,
+  ];
+  return `${lines.join('\r\n')}\r\n\r\n${body}`;
+}
+
+/** By hand: loading node:http takes longer than all the rest. @returns undefined when nobody answers */
+function exchange(socketPath: string, request: string, signal: AbortSignal): Promise<string | undefined> {
+  return new Promise((resolve, reject) => {
+    signal.throwIfAborted();
+    const socket = connect(socketPath);
+    const chunks: Buffer[] = [];
+    let size = 0;
+    const onAbort = () => {
+      socket.destroy();
+      reject(signal.reason instanceof Error ? signal.reason : new PgarcError('interrupted', 'interrupted'));
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    socket.on('connect', () => socket.write(request));
+    socket.on('data', (chunk: Buffer) => {
+      size += chunk.length;
+      if (size > LONGEST_ANSWER) socket.destroy();
+      else chunks.push(chunk);
+    });
+    socket.on('error', () => undefined);
+    socket.on('close', () => {
+      signal.removeEventListener('abort', onAbort);
+      resolve(size === 0 ? undefined : Buffer.concat(chunks).toString('utf8'));
+    });
+  });
+}

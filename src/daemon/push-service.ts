@@ -1,0 +1,152 @@
+import { type FSWatcher, watch } from 'node:fs';
+import { access, readdir, realpath, rm } from 'node:fs/promises';
+import { basename, dirname, isAbsolute, join } from 'node:path';
+import { isPgarcError, PgarcError } from '../errors.ts';
+import { readControlFile } from '../postgres/control-file.ts';
+import { classifyWalFile } from '../wal/file-name.ts';
+import { pushWal } from '../wal/push.ts';
+import type { Cluster } from './cluster.ts';
+import { LookAhead } from './look-ahead.ts';
+import { markerPath } from './marker.ts';
+import { Pusher } from './pusher.ts';
+import type { DaemonRequest } from './server.ts';
+import type { DaemonParts, DaemonService } from './services.ts';
+import { emptyFolder } from './spool.ts';
+
+/** What uploads may hold in memory together, bytes. */
+const UPLOAD_MEMORY = 512 * 1024 * 1024;
+/** Larger segments go as a stream, which holds about so much, bytes (push.ts, compress.ts). */
+const STREAM_ABOVE = 64 * 1024 * 1024;
+const STREAM_MEMORY = 48 * 1024 * 1024;
+
+/** What belongs to one cluster and ends with it. */
+interface Serving {
+  cluster: Cluster;
+  pusher: Pusher;
+  lookAhead: LookAhead;
+  abort: AbortController;
+}
+
+/** Stores WAL: what is asked for on the socket, and ahead of that what waits in archive_status. */
+export async function createPushService(parts: DaemonParts): Promise<DaemonService> {
+  const { settings, spool, bus } = parts;
+  let serving: Serving | undefined;
+  let isStopping = false;
+  let hasWarned = false;
+
+  function warnOfInexactTimes(): void {
+    if (hasWarned) return;
+    hasWarned = true;
+    bus.emit({
+      type: 'warning',
+      message: `the file system of ${spool.out} cannot keep times to the nanosecond: wal-push takes the way through the socket`,
+      hint: 'Put the spool on a local file system such as ext4, xfs or tmpfs.',
+    });
+  }
+
+  async function begin(cluster: Cluster): Promise<Serving> {
+    const { segmentSize } = await readControlFile(cluster.pgdata);
+    const abort = new AbortController();
+    const { store, encoder } = parts;
+    const pusher = new Pusher({
+      cluster,
+      out: spool.out,
+      concurrency: uploadsAtOnce(settings.uploadConcurrency, segmentSize),
+      emit: bus.emit,
+      onInexact: warnOfInexactTimes,
+      async push(path) {
+        const deps = { store, encoder, spool: spool.folder, pgdata: cluster.pgdata, emit: bus.emit };
+        await pushWal(deps, { path, cwd: cluster.pgdata }, abort.signal);
+      },
+    });
+    const lookAhead = new LookAhead({
+      list: () => readdir(cluster.status),
+      isReady: (name) => exists(join(cluster.status, `${name}.ready`)),
+      push: (name) => pusher.push(name, true),
+      isRunning: (name) => pusher.isRunning(name),
+      hasRoom: () => pusher.hasRoom,
+      removeMarker: (name) => rm(markerPath(spool.out, name), { force: true }),
+      watch: (onChange) => watchFolder(cluster.status, onChange),
+      emit: bus.emit,
+    });
+    return { cluster, pusher, lookAhead, abort };
+  }
+
+  async function push({ body: path }: DaemonRequest): Promise<'done' | 'not-served'> {
+    const current = serving;
+    if (current === undefined || isStopping || !(await isInside(path, current.cluster))) return 'not-served';
+    const { pusher, lookAhead } = current;
+    const name = basename(path);
+    try {
+      await pusher.push(name, false);
+      lookAhead.notePushed(name);
+      return 'done';
+    } catch (error) {
+      lookAhead.notePushed(undefined);
+      // Ours, not theirs: the daemon stops, or the cluster went away.
+      if (isPgarcError(error, 'interrupted')) return 'not-served';
+      throw error;
+    }
+  }
+
+  parts.deadline.addEventListener('abort', () => serving?.abort.abort(parts.deadline.reason), { once: true });
+  return {
+    routes: { '/wal-push': push },
+    async clusterFound(cluster) {
+      serving = await begin(cluster);
+      serving.lookAhead.start();
+    },
+    async clusterLost() {
+      const lost = serving;
+      serving = undefined;
+      if (lost === undefined) return;
+      await lost.lookAhead.stop();
+      lost.abort.abort(new PgarcError('interrupted', `${lost.cluster.pgdata} holds another cluster now`));
+      await lost.pusher.settle();
+      await emptyFolder(spool.out);
+    },
+    async stop() {
+      isStopping = true;
+      await serving?.lookAhead.stop();
+      const uploads = serving?.pusher.running ?? 0;
+      if (uploads > 0) bus.emit({ type: 'daemonStopping', uploads });
+      await serving?.pusher.settle();
+      serving = undefined;
+    },
+  };
+}
+
+/** Bounded by memory too: up to 64 MiB a segment and what it compresses to are held whole. */
+export function uploadsAtOnce(concurrency: number, segmentSize: number): number {
+  const each = segmentSize > STREAM_ABOVE ? STREAM_MEMORY : 2 * segmentSize;
+  return Math.max(1, Math.min(concurrency, Math.floor(UPLOAD_MEMORY / each)));
+}
+
+/** Whether a path is that of a WAL file in this cluster's pg_wal, through whatever links. */
+async function isInside(path: string, cluster: Cluster): Promise<boolean> {
+  if (!isAbsolute(path) || classifyWalFile(basename(path)) === undefined) return false;
+  try {
+    return (await realpath(dirname(path))) === (await realpath(cluster.wal));
+  } catch {
+    return false;
+  }
+}
+
+/** A folder that cannot be watched is looked at now and then. */
+function watchFolder(folder: string, onChange: (entry: string | undefined) => void): () => void {
+  let watcher: FSWatcher | undefined;
+  try {
+    watcher = watch(folder, { persistent: false }, (_, entry) => onChange(entry ?? undefined));
+    watcher.on('error', () => watcher?.close());
+  } catch {
+    // Too many watches for this user, or a file system without them.
+  }
+  return () => watcher?.close();
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}

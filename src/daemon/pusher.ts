@@ -1,0 +1,106 @@
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { PgarcEvent } from '../report/events.ts';
+import type { Cluster } from './cluster.ts';
+import { isSameFile } from './cluster.ts';
+import { copyModified, markerPath } from './marker.ts';
+import { toFailure } from './protocol.ts';
+
+export interface PusherDeps {
+  cluster: Pick<Cluster, 'wal'>;
+  /** Where markers go. */
+  out: string;
+  /** Uploads at the same time. One more starts when somebody asks for it and waits. */
+  concurrency: number;
+  /** Stores one file, as wal-push would. */
+  push(path: string): Promise<void>;
+  emit(event: PgarcEvent): void;
+  /** A marker could not be made exact: the way without it works, only slower. */
+  onInexact?(): void;
+}
+
+/** Stores WAL files, each by one upload at a time, however many ask for it. */
+export class Pusher {
+  readonly #deps: PusherDeps;
+  readonly #running = new Map<string, Promise<void>>();
+  /** Asked for while all slots were taken, in the order they came. */
+  readonly #waiting: (() => void)[] = [];
+  #active = 0;
+
+  constructor(deps: PusherDeps) {
+    this.#deps = deps;
+  }
+
+  /** Uploads under way or waiting for their turn. */
+  get running(): number {
+    return this.#running.size;
+  }
+
+  /** Whether another may begin that nobody waits for. */
+  get hasRoom(): boolean {
+    return this.#active < this.#deps.concurrency;
+  }
+
+  isRunning(name: string): boolean {
+    return this.#running.has(name);
+  }
+
+  /**
+   * Stores one file of pg_wal and leaves a marker for the launcher; joins the upload of it that is under way.
+   * @param ahead nobody has asked for it yet
+   * @throws what wal-push throws
+   */
+  push(name: string, ahead: boolean): Promise<void> {
+    const joined = this.#running.get(name);
+    if (joined !== undefined) return joined;
+    const upload = this.#upload(name, ahead).finally(() => this.#running.delete(name));
+    this.#running.set(name, upload);
+    return upload;
+  }
+
+  /** Waits until nothing is under way. */
+  async settle(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running.values());
+  }
+
+  async #upload(name: string, ahead: boolean): Promise<void> {
+    const { cluster, push, emit } = this.#deps;
+    await this.#takeSlot();
+    try {
+      const path = join(cluster.wal, name);
+      const before = await stat(path, { bigint: true }).catch(() => undefined);
+      await push(path);
+      if (before !== undefined) await this.#mark(name, path, before);
+    } catch (error) {
+      const { code, message } = toFailure(error);
+      if (code !== 'interrupted') emit({ type: 'walPushFailed', name, ahead, code, message });
+      throw error;
+    } finally {
+      const next = this.#waiting.shift();
+      if (next === undefined) this.#active -= 1;
+      else next();
+    }
+  }
+
+  /** Only for a file that is still the one that was there before its upload began. */
+  async #mark(name: string, path: string, before: Awaited<ReturnType<typeof statExactly>>): Promise<void> {
+    const { out, onInexact } = this.#deps;
+    const after = await statExactly(path).catch(() => undefined);
+    if (after === undefined || !isSameFile(before, after)) return;
+    if (after.size !== before.size || after.mtimeNs !== before.mtimeNs || after.ctimeNs !== before.ctimeNs)
+      return;
+    // No marker is never an error: the file is stored, and whoever asks is told so.
+    const isExact = await copyModified(before, markerPath(out, name)).catch(() => false);
+    if (!isExact) onInexact?.();
+  }
+
+  async #takeSlot(): Promise<void> {
+    if (this.#active <= this.#deps.concurrency) this.#active += 1;
+    // Whoever ends hands his slot over.
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  }
+}
+
+function statExactly(path: string) {
+  return stat(path, { bigint: true });
+}

@@ -1,0 +1,53 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { atEnd } from './cleanup.ts';
+import { type Running, type RunOptions, type RunResult, startPgarc } from './pgarc.ts';
+import { waitFor } from './wait.ts';
+
+export interface TestDaemon {
+  readonly pid: number;
+  readonly running: Running;
+  stderr(): string;
+  /** Waits until a marker for this WAL file is there. */
+  marked(name: string): Promise<void>;
+  isMarked(name: string): boolean;
+  /** SIGTERM. @returns how it ended */
+  stop(): Promise<RunResult>;
+  kill(): Promise<RunResult>;
+}
+
+/** Starts `pgarc daemon`; killed when the test file ends. Waits until it serves, unless told otherwise. */
+export async function startDaemon(
+  env: Record<string, string | undefined>,
+  options: Omit<RunOptions, 'env'> & { args?: readonly string[]; wait?: boolean } = {},
+): Promise<TestDaemon> {
+  const { args = [], wait = true, ...rest } = options;
+  const running = startPgarc(['daemon', ...args], { timeout: 600_000, ...rest, env });
+  const marker = (name: string) => join(env.PGARC_SPOOL ?? '', 'out', `${name}.ok`);
+  const end = async (signal: NodeJS.Signals) => {
+    running.child.kill(signal);
+    return running.result;
+  };
+  atEnd(async () => {
+    await end('SIGKILL');
+  });
+  if (wait) {
+    await waitFor(() => running.stderr().includes('daemonReady') || running.child.exitCode !== null, {
+      what: 'the daemon to be ready',
+    });
+    if (running.child.exitCode !== null) throw new Error(`the daemon ended at start:\n${running.stderr()}`);
+  }
+  return {
+    pid: running.child.pid!,
+    running,
+    stderr: running.stderr,
+    isMarked: (name) => existsSync(marker(name)),
+    async marked(name) {
+      await waitFor(() => existsSync(marker(name)), {
+        what: `a marker for ${name}; the daemon says:\n${running.stderr()}`,
+      });
+    },
+    stop: () => end('SIGTERM'),
+    kill: () => end('SIGKILL'),
+  };
+}
