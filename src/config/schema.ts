@@ -14,6 +14,7 @@ import {
   flag,
   integer,
   list,
+  listenAddress,
   path,
   storeLocation,
   text,
@@ -101,6 +102,12 @@ export const SCHEMA: { readonly [K in SettingKey]: Definition<Settings[K]> } = {
     fallback: defaultConcurrency,
     fallbackText: 'twice the processors, from 4 to 16',
     description: 'requests in flight while restoring',
+  },
+  prefetchSegments: {
+    name: 'prefetch-segments',
+    type: integer(0, 256),
+    fallback: () => 16,
+    description: 'WAL segments the daemon fetches ahead of recovery, 512 MiB of them at most; 0 for none',
   },
   fetchTimeout: {
     name: 'fetch-timeout',
@@ -270,6 +277,12 @@ export const SCHEMA: { readonly [K in SettingKey]: Definition<Settings[K]> } = {
     variables: [pgConnectTimeout],
     fallback: () => 10_000,
     description: 'how long to wait for a connection to PostgreSQL; 0 for ever',
+  },
+  httpListen: {
+    name: 'http-listen',
+    type: listenAddress,
+    fallback: () => '127.0.0.1:9859',
+    description: 'where the daemon answers HTTP requests for its health and metrics, or off',
   },
   logFormat: {
     name: 'log-format',

@@ -14,6 +14,8 @@ export interface Settings {
   compressionMethod: 'lz4' | 'zstd';
   uploadConcurrency: number;
   downloadConcurrency: number;
+  /** Segments the daemon fetches ahead of replay; 0 for none. */
+  prefetchSegments: number;
 
   /** How long wal-fetch keeps asking a store that does not answer. */
   fetchTimeout: number;
@@ -50,6 +52,9 @@ export interface Settings {
   pgSslkey: string | undefined;
   pgPassfile: string | undefined;
   pgConnectTimeout: number;
+
+  /** `host:port` where the daemon answers HTTP, or `off`. */
+  httpListen: string;
 
   logFormat: 'plain' | 'json';
   logLevel: 'debug' | 'info' | 'warning' | 'error';

@@ -122,6 +122,17 @@ export const endpoint: ValueType<string> = {
   format: (value) => value,
 };
 
+/** An address and a port to listen on; port 0 lets the system choose. */
+export const listenAddress: ValueType<string> = {
+  allowed: 'HOST:PORT, [IPV6]:PORT or off',
+  parse(value) {
+    if (value.toLowerCase() === 'off') return 'off';
+    const match = /^(\[[0-9a-f:.]+\]|[^\s:/[\]]+):(\d{1,5})$/i.exec(value);
+    return match !== null && Number(match[2]) <= 65535 ? value : undefined;
+  },
+  format: (value) => value,
+};
+
 function parseWithUnit(value: string, units: Readonly<Record<string, number>>): number | undefined {
   if (value === '0') return 0;
   const match = /^(\d{1,12}(?:\.\d{1,6})?)\s?([A-Za-z]+)$/.exec(value);

@@ -8,6 +8,10 @@ export type PgarcEvent =
   | { type: 'walPushed'; name: string; bytes: number; storedBytes: number; durationMs: number }
   | { type: 'walAlreadyStored'; name: string }
   | { type: 'walFetched'; name: string; bytes: number; durationMs: number }
+  /** Fetched by the daemon before anybody asked. */
+  | { type: 'walPrefetched'; name: string; bytes: number; durationMs: number }
+  /** Handed to PostgreSQL by the daemon; `ahead`: it was fetched before PostgreSQL asked. */
+  | { type: 'walTaken'; name: string; ahead: boolean }
   | { type: 'storeRetry'; operation: string; attempt: number; delayMs: number; reason: string }
   | { type: 'phase'; operation: Operation; text: string }
   | {

@@ -12,6 +12,8 @@ const LEVELS: Readonly<Partial<Record<PgarcEvent['type'], Level>>> = {
   pageDamaged: 'error',
   walPushFailed: 'warning',
   walBacklog: 'debug',
+  walPrefetched: 'debug',
+  walTaken: 'debug',
   storeDown: 'error',
 };
 
