@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { cpus, totalmem } from 'node:os';
+import { cpus, loadavg, totalmem } from 'node:os';
 import { join } from 'node:path';
 import { mustRun } from '../../test/support/run.ts';
 
@@ -11,6 +11,9 @@ export function findOnPath(name: string): string {
   return found;
 }
 
+/** Load when the measuring began: others' work on the machine makes every number worse. */
+const loadAtStart = loadavg()[0] ?? 0;
+
 /** One line that says on what and against what was measured. */
 export async function describeMachine(
   programs: readonly [program: string, ...args: string[]][],
@@ -20,5 +23,5 @@ export async function describeMachine(
     programs.map(async ([program, ...args]) => (await mustRun(program, args)).trim().split('\n')[0]),
   );
   const memory = Math.round(totalmem() / 2 ** 30);
-  return `${processors.length} × ${processors[0]?.model ?? 'CPU'}, ${memory} GiB; ${versions.join('; ')}; Node ${process.versions.node}`;
+  return `${processors.length} × ${processors[0]?.model ?? 'CPU'}, ${memory} GiB; ${versions.join('; ')}; Node ${process.versions.node}; load average before ${loadAtStart.toFixed(1)}`;
 }
