@@ -78,7 +78,7 @@ export function extractInto(tree: Tree, step: Step, links: ReadonlySet<string>, 
       } else if (UNWANTED.has(path)) {
         ledger.note(path);
       } else {
-        const written = await tree.writeFile(path, entry.mode, body);
+        const written = await tree.writeFile(path, entry.mode, entry.size, body);
         ledger.arrive(path, written.size, written.crc32c);
       }
     },

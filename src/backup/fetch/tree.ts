@@ -2,22 +2,26 @@ import {
   chmodSync,
   chownSync,
   closeSync,
+  constants,
   fchmodSync,
   fchownSync,
   ftruncateSync,
   mkdirSync,
   openSync,
-  write,
+  rmSync,
   writeSync,
 } from 'node:fs';
 import { crc32c } from '@node-rs/crc32';
 import { messageOf, PgarcError } from '../../errors.ts';
 import { encodeName, hasRawBytes } from '../format/tar.ts';
+import { DIRECT_FROM, DirectFile } from './direct-file.ts';
 import type { Owner } from './owner.ts';
+import { type SlotPair, SlotPairs } from './slot-pairs.ts';
+import { writeChunk } from './write-file.ts';
 
-/** Below this a write on the main thread is quicker than the way to a worker thread and back, bytes. */
-const SMALL_WRITE = 64 * 1024;
 const PERMISSIONS = 0o777;
+/** Large files written at the same time. */
+const DIRECT_FILES = 8;
 
 /** What was written of a file. */
 export interface Written {
@@ -30,6 +34,8 @@ export interface Written {
 export class Tree {
   readonly root: string;
   readonly #owner: Owner | undefined;
+  readonly #slots = new SlotPairs(DIRECT_FILES);
+  #canWriteDirectly = constants.O_DIRECT !== undefined;
 
   /** @param owner who shall own what is made, when that is not the user who runs this */
   constructor(root: string, owner: Owner | undefined) {
@@ -54,9 +60,18 @@ export class Tree {
 
   /**
    * Writes a file that must not be there yet.
+   * @param size what it will have, bytes
    * @throws PgarcError `object-damaged` when it is, `no-space`; errors of the file system
    */
-  async writeFile(path: string, mode: number, body: AsyncIterable<Buffer>): Promise<Written> {
+  async writeFile(path: string, mode: number, size: number, body: AsyncIterable<Buffer>): Promise<Written> {
+    if (size >= DIRECT_FROM && this.#canWriteDirectly) {
+      const written = await this.#writeDirectly(path, mode, body);
+      if (written !== undefined) return written;
+    }
+    return await this.#writeCached(path, mode, body);
+  }
+
+  async #writeCached(path: string, mode: number, body: AsyncIterable<Buffer>): Promise<Written> {
     const fd = this.#create(path);
     let size = 0;
     let crc = 0;
@@ -73,6 +88,45 @@ export class Tree {
       closeSync(fd);
     }
     return { size, crc32c: crc };
+  }
+
+  /** @returns undefined, with the body untouched, where the file system cannot do it */
+  async #writeDirectly(
+    path: string,
+    mode: number,
+    body: AsyncIterable<Buffer>,
+  ): Promise<Written | undefined> {
+    const slots = await this.#slots.take();
+    try {
+      const file = this.#openDirectly(path, slots);
+      if (file === undefined) return undefined;
+      try {
+        for await (const chunk of body) await file.append(chunk);
+        await file.finish();
+        this.#dress(file.fd, mode);
+      } catch (error) {
+        throw explain(error, path);
+      } finally {
+        await file.close();
+      }
+      return { size: file.size, crc32c: file.crc32c };
+    } finally {
+      this.#slots.give(slots);
+    }
+  }
+
+  #openDirectly(path: string, slots: SlotPair): DirectFile | undefined {
+    this.#makeParents(path);
+    try {
+      return new DirectFile(this.locate(path), slots);
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST') throw twice(path);
+      if (codeOf(error) !== 'EINVAL') throw explain(error, path);
+      // The name may have been made before the flag was refused.
+      rmSync(this.locate(path), { force: true });
+      this.#canWriteDirectly = false;
+      return undefined;
+    }
   }
 
   /** Writes a small file as a whole; an older one is replaced. */
@@ -117,7 +171,7 @@ export class Tree {
       return openSync(this.locate(path), 'wx', 0o600);
     } catch (error) {
       if (codeOf(error) === 'EEXIST') {
-        throw new PgarcError('object-damaged', `${path} is in the backup twice`);
+        throw twice(path);
       }
       if (codeOf(error) !== 'ENOENT') throw explain(error, path);
       this.#makeParents(path);
@@ -155,22 +209,8 @@ export class Tree {
   }
 }
 
-async function writeChunk(fd: number, chunk: Buffer, at: number): Promise<void> {
-  if (chunk.length <= SMALL_WRITE) {
-    for (let done = 0; done < chunk.length; )
-      done += writeSync(fd, chunk, done, chunk.length - done, at + done);
-    return;
-  }
-  for (let done = 0; done < chunk.length; ) done += await writeAsync(fd, chunk, done, at + done);
-}
-
-function writeAsync(fd: number, chunk: Buffer, from: number, at: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    write(fd, chunk, from, chunk.length - from, at, (error, written) => {
-      if (error === null) resolve(written);
-      else reject(error);
-    });
-  });
+function twice(path: string): PgarcError {
+  return new PgarcError('object-damaged', `${path} is in the backup twice`);
 }
 
 function explain(error: unknown, path: string): unknown {
