@@ -88,13 +88,17 @@ describe.each(CASES)('$what', ({ open, pack, hasChecksum, concatenates, what }) 
     expect(await decompressBytes(decoder, await pack(Buffer.alloc(0)))).toHaveLength(0);
   });
 
-  it.runIf(concatenates)('unpacks frames in a row', async () => {
-    const bytes = Buffer.concat([small, large, ...Array(10).fill(small)]);
-    const expected = Buffer.concat([SMALL, LARGE, ...Array(10).fill(SMALL)]);
-    for (const size of [999, 65_536, bytes.length]) {
-      expect((await decompressBytes(decoder, bytes, size)).equals(expected), `chunks of ${size}`).toBe(true);
-    }
-  });
+  if (concatenates) {
+    it('unpacks frames in a row', async () => {
+      const bytes = Buffer.concat([small, large, ...Array(10).fill(small)]);
+      const expected = Buffer.concat([SMALL, LARGE, ...Array(10).fill(SMALL)]);
+      for (const size of [999, 65_536, bytes.length]) {
+        expect((await decompressBytes(decoder, bytes, size)).equals(expected), `chunks of ${size}`).toBe(
+          true,
+        );
+      }
+    });
+  }
 
   // A process a try is slow: take fewer.
   const step = what === 'lzo' ? 211 : 13;
@@ -133,13 +137,15 @@ describe.each(CASES)('$what', ({ open, pack, hasChecksum, concatenates, what }) 
     }
   });
 
-  it.runIf(hasChecksum)('never hands out wrong data for a flipped bit', async () => {
-    for (let at = 0; at < small.length; at += at < 40 && what !== 'lzo' ? 1 : step) {
-      const bad = Buffer.from(small);
-      bad[at]! ^= 1 << (at % 8);
-      expect([at, await outcomeOf(decoder, bad, SMALL)]).not.toEqual([at, 'wrong']);
-    }
-  });
+  if (hasChecksum) {
+    it('never hands out wrong data for a flipped bit', async () => {
+      for (let at = 0; at < small.length; at += at < 40 && what !== 'lzo' ? 1 : step) {
+        const bad = Buffer.from(small);
+        bad[at]! ^= 1 << (at % 8);
+        expect([at, await outcomeOf(decoder, bad, SMALL)]).not.toEqual([at, 'wrong']);
+      }
+    });
+  }
 
   it('passes on errors of its input as they are', async () => {
     const failure = new Error('the connection broke');
