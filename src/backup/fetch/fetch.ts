@@ -3,35 +3,31 @@ import { join } from 'node:path';
 import { PgarcError } from '../../errors.ts';
 import type { Emit } from '../../report/events.ts';
 import type { ObjectStore } from '../../store/store.ts';
-import { readIdentity } from '../../wal/identity.ts';
 import type { TargetRequest } from '../../wal/targets.ts';
 import type { Moment } from '../../wal/window.ts';
 import { type Backup, findBackup, listBackups } from '../catalog.ts';
 import { mapParallel } from '../map-parallel.ts';
 import { resolveChain } from './chain.ts';
 import { type Choice, chooseBackup } from './choose-backup.ts';
-import { type BackupContents, findParts, readContents } from './contents.ts';
+import { type BackupContents, readContents } from './contents.ts';
 import {
   type Claim,
   claimDirectory,
   releaseDirectory,
   requireEmptyPgdata,
   requireSpace,
-  type SpaceNeed,
 } from './destination.ts';
-import { extractInto, type Held, holdNothing } from './extract.ts';
+import { holdNothing } from './extract.ts';
+import { findTablespaces } from './find-tablespaces.ts';
 import { finishTree } from './finish.ts';
 import { chooseOwner, type Owner } from './owner.ts';
-import { planSteps, type Step, TABLESPACE_MAP } from './plan.ts';
+import { planSteps, type Step } from './plan.ts';
 import { Progress } from './progress.ts';
-import { readPart } from './read-part.ts';
-import {
-  parseTablespaceMapFile,
-  placeTablespaces,
-  type Tablespace,
-  type TablespaceOptions,
-} from './tablespaces.ts';
+import { runSteps, totalBytes } from './run-steps.ts';
+import { spaceNeeds } from './space-needs.ts';
+import { placeTablespaces, type Tablespace, type TablespaceOptions } from './tablespaces.ts';
 import { Tree } from './tree.ts';
+import { collectWarnings, warnOfForeignArchive } from './warnings.ts';
 
 export interface FetchDeps {
   store: ObjectStore;
@@ -113,7 +109,8 @@ export async function fetchBackup(
   try {
     const tree = await claimTree(pgdata, tablespaces, owner, claims);
     emit({ type: 'phase', operation: 'restore', text: `restoring ${backup.name} into ${pgdata}` });
-    await extractSteps(deps, tree, steps, tablespaces, held, progress, options.concurrency, signal);
+    const { concurrency } = options;
+    await runSteps(store, tree, steps, held, progress, { tablespaces, concurrency }, signal);
     progress.tell();
     emit({ type: 'phase', operation: 'restore', text: 'making it durable' });
     const recovery =
@@ -161,32 +158,6 @@ async function choose(
   return await chooseBackup(store, backups, options.name, options, signal);
 }
 
-/** Tablespaces by the sentinel and, for what it lacks, by tablespace_map where that is in a tar of its own. */
-async function findTablespaces(
-  store: ObjectStore,
-  newest: BackupContents,
-  signal: AbortSignal,
-): Promise<Map<string, string>> {
-  const found = new Map(newest.tablespaces);
-  const part = newest.parts.find(({ name }) => name.startsWith('backup_label.tar'));
-  if (part === undefined) return found;
-  const nothing = () => undefined;
-  const handler = {
-    directory: nothing,
-    symlink: nothing,
-    async file(path: string, _entry: unknown, body: AsyncIterable<Buffer>) {
-      if (path !== TABLESPACE_MAP) return;
-      const chunks: Buffer[] = [];
-      for await (const chunk of body) chunks.push(Buffer.from(chunk));
-      for (const [oid, place] of parseTablespaceMapFile(Buffer.concat(chunks))) {
-        if (!found.has(oid)) found.set(oid, place);
-      }
-    },
-  };
-  await readPart(store, part, handler, nothing, signal);
-  return found;
-}
-
 /** Makes the directories and the tablespaces' symlinks. */
 async function claimTree(
   pgdata: string,
@@ -206,130 +177,6 @@ async function claimTree(
     if (owner !== undefined) await lchown(link, owner.uid, owner.gid);
   }
   return tree;
-}
-
-async function extractSteps(
-  { store }: FetchDeps,
-  tree: Tree,
-  steps: readonly Step[],
-  tablespaces: readonly Tablespace[],
-  held: Held,
-  progress: Progress,
-  concurrency: number,
-  signal: AbortSignal,
-): Promise<void> {
-  const links = new Set(tablespaces.map(({ oid }) => `pg_tblspc/${oid}`));
-  for (const step of steps) {
-    const handler = extractInto(tree, step, links, held);
-    const count = (stored: number, plain: number) => progress.add(stored, plain);
-    // Large ones first, so that no long one is left over at the end.
-    const parts = step.parts.toSorted((a, b) => b.size - a.size);
-    await mapParallel(
-      parts,
-      concurrency,
-      (part, combined) => readPart(store, part, handler, count, combined),
-      signal,
-    );
-    const missing = step.ledger.missing();
-    if (missing.length > 0) throw await lacking(store, step.contents, missing, signal);
-  }
-}
-
-/** Names the object that should have held what did not arrive. */
-async function lacking(
-  store: ObjectStore,
-  contents: BackupContents,
-  missing: readonly string[],
-  signal: AbortSignal,
-): Promise<PgarcError> {
-  const keys = await findParts(store, contents.backup, new Set(missing), signal).catch(() => []);
-  const present = new Set(contents.parts.map(({ key }) => key));
-  const gone = keys.filter((key) => !present.has(key));
-  const what = `${missing[0]}${missing.length > 1 ? ` and ${missing.length - 1} other files` : ''}`;
-  if (gone.length > 0) {
-    return new PgarcError(
-      'object-missing',
-      `${gone.join(', ')} is missing from the store, and with it ${what}`,
-      {
-        details: { key: gone[0], files: missing.slice(0, 100) },
-      },
-    );
-  }
-  const where = keys.length > 0 ? keys.join(', ') : `backup ${contents.backup.name}`;
-  return new PgarcError('object-damaged', `${where} lacks ${what}`, {
-    details: { key: keys[0], files: missing.slice(0, 100) },
-  });
-}
-
-/** What goes where, by the manifest; without one only the sum is known. */
-function spaceNeeds(newest: BackupContents, tablespaces: readonly Tablespace[], pgdata: string): SpaceNeed[] {
-  if (newest.manifest === undefined) {
-    const bytes = newest.backup.dataSize ?? newest.backup.uncompressedSize ?? 0;
-    return [{ paths: [pgdata, ...tablespaces.map(({ to }) => to)], bytes }];
-  }
-  const places = new Map(tablespaces.map(({ oid, to }) => [oid, to]));
-  const sums = new Map<string, number>([[pgdata, 0]]);
-  for (const { path, size } of newest.manifest.files) {
-    const oid = path.startsWith('pg_tblspc/') ? (path.split('/')[1] ?? '') : '';
-    const place = places.get(oid) ?? pgdata;
-    sums.set(place, (sums.get(place) ?? 0) + size);
-  }
-  return [...sums].map(([place, bytes]) => ({ paths: [place], bytes }));
-}
-
-/** Undefined where it can only be guessed. */
-function totalBytes(steps: readonly Step[]): number | undefined {
-  let sum = 0;
-  for (const { contents, parts } of steps) {
-    const size = contents.backup.uncompressedSize;
-    if (size === undefined || parts.length !== contents.parts.length) return undefined;
-    sum += contents.manifest?.files.reduce((bytes, file) => bytes + file.size, 0) ?? size;
-  }
-  return sum;
-}
-
-function collectWarnings(
-  newest: BackupContents,
-  held: Held,
-  progress: Progress,
-  owner: Owner | undefined,
-): string[] {
-  const warnings: string[] = [...newest.backup.warnings];
-  const [foreign] = held.foreign;
-  if (foreign !== undefined) {
-    warnings.push(
-      `${held.foreign.length} files that the backup does not list were left out, the first is ${foreign}`,
-    );
-  }
-  for (const { path, target } of held.links) {
-    warnings.push(`${path} is a symlink to ${target}, whose contents are not in the backup`);
-  }
-  const { kind, uncompressedSize = 0 } = newest.backup;
-  if (kind === 'wal-e' && progress.doneBytes < uncompressedSize) {
-    warnings.push(
-      `the backup holds ${progress.doneBytes} of the ${uncompressedSize} bytes that its sentinel tells; ` +
-        'files that were dropped during the backup explain that, and so does a lost object',
-    );
-  }
-  if (process.getuid?.() === 0 && owner === undefined) {
-    warnings.push('the files belong to root, and PostgreSQL does not start as root: chown them to its user');
-  }
-  return warnings;
-}
-
-/** The WAL beside a backup of another cluster cannot be replayed onto it. */
-async function warnOfForeignArchive(
-  { store, emit }: FetchDeps,
-  backup: Backup,
-  signal: AbortSignal,
-): Promise<void> {
-  const owner = await readIdentity(store, signal);
-  if (owner === undefined || backup.systemIdentifier === undefined || owner === backup.systemIdentifier)
-    return;
-  emit({
-    type: 'warning',
-    message: `the archive belongs to the cluster with system identifier ${owner}, and backup ${backup.name} is of ${backup.systemIdentifier}`,
-  });
 }
 
 function requireUsable(backup: Backup): Backup {

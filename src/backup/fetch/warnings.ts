@@ -1,0 +1,53 @@
+import type { Emit } from '../../report/events.ts';
+import type { ObjectStore } from '../../store/store.ts';
+import { readIdentity } from '../../wal/identity.ts';
+import type { Backup } from '../catalog.ts';
+import type { BackupContents } from './contents.ts';
+import type { Held } from './extract.ts';
+import type { Owner } from './owner.ts';
+import type { Progress } from './progress.ts';
+
+/** What makes a finished restore less than perfect. */
+export function collectWarnings(
+  newest: BackupContents,
+  held: Held,
+  progress: Progress,
+  owner: Owner | undefined,
+): string[] {
+  const warnings: string[] = [...newest.backup.warnings];
+  const [foreign] = held.foreign;
+  if (foreign !== undefined) {
+    warnings.push(
+      `${held.foreign.length} files that the backup does not list were left out, the first is ${foreign}`,
+    );
+  }
+  for (const { path, target } of held.links) {
+    warnings.push(`${path} is a symlink to ${target}, whose contents are not in the backup`);
+  }
+  const { kind, uncompressedSize = 0 } = newest.backup;
+  if (kind === 'wal-e' && progress.doneBytes < uncompressedSize) {
+    warnings.push(
+      `the backup holds ${progress.doneBytes} of the ${uncompressedSize} bytes that its sentinel tells; ` +
+        'files that were dropped during the backup explain that, and so does a lost object',
+    );
+  }
+  if (process.getuid?.() === 0 && owner === undefined) {
+    warnings.push('the files belong to root, and PostgreSQL does not start as root: chown them to its user');
+  }
+  return warnings;
+}
+
+/** The WAL beside a backup of another cluster cannot be replayed onto it. */
+export async function warnOfForeignArchive(
+  { store, emit }: { store: ObjectStore; emit: Emit },
+  backup: Backup,
+  signal: AbortSignal,
+): Promise<void> {
+  const owner = await readIdentity(store, signal);
+  if (owner === undefined || backup.systemIdentifier === undefined || owner === backup.systemIdentifier)
+    return;
+  emit({
+    type: 'warning',
+    message: `the archive belongs to the cluster with system identifier ${owner}, and backup ${backup.name} is of ${backup.systemIdentifier}`,
+  });
+}
