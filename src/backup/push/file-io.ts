@@ -1,5 +1,6 @@
 import { close, closeSync, open, openSync, read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
+import { isPgarcError, messageOf, PgarcError } from '../../errors.ts';
 
 /**
  * Reads of a running server's files. Callbacks instead of FileHandles, which cost ten times as much a file
@@ -67,4 +68,18 @@ function readSome(file: number, target: Buffer, offset: number, position: number
 
 function isGone(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ENOENT';
+}
+
+/** What is thrown when a file of the cluster cannot be read: by this user, or by anybody. */
+export function describeReadError(error: unknown, pgdata: string, name: string): unknown {
+  const { code } = error as NodeJS.ErrnoException;
+  if (isPgarcError(error) || typeof code !== 'string') return error;
+  const hint =
+    code === 'EACCES' || code === 'EPERM'
+      ? 'Run pgarc as the user that PostgreSQL runs as.'
+      : 'Look into the kernel log: the disk may be failing.';
+  return new PgarcError('failed', `cannot read ${pgdata}${name}: ${messageOf(error)}`, {
+    hint,
+    cause: error,
+  });
 }

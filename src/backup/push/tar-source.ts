@@ -2,7 +2,7 @@ import { setImmediate as yieldLoop } from 'node:timers/promises';
 import { crc32c } from '@node-rs/crc32';
 import { encodeTarHeader, TAR_END, tarPadding } from '../format/tar.ts';
 import type { ChunkSource } from './compress.ts';
-import { closeFile, openFile, readFully, readSmallFile } from './file-io.ts';
+import { closeFile, describeReadError, openFile, readFully, readSmallFile } from './file-io.ts';
 import type { PageCheck, PageReader } from './pages.ts';
 import { pathOf, type WalkedEntry } from './walk.ts';
 
@@ -64,7 +64,8 @@ export class TarSource implements ChunkSource {
         this.#held = performance.now();
       }
       if (this.#open !== undefined) {
-        const next = await this.#readOn(this.#open, buffer, at);
+        const open = this.#open;
+        const next = await this.#telling(open.entry, () => this.#readOn(open, buffer, at));
         if (next === undefined) break;
         at = next;
       } else if (this.#directory < directories.length) {
@@ -73,7 +74,8 @@ export class TarSource implements ChunkSource {
         at += header.copy(buffer, at);
         this.#directory++;
       } else if (this.#next < files.length) {
-        const next = await this.#begin(files[this.#next]!, buffer, at);
+        const entry = files[this.#next]!;
+        const next = await this.#telling(entry, () => this.#begin(entry, buffer, at));
         if (next === undefined) break;
         at = next;
         this.#next++;
@@ -90,6 +92,15 @@ export class TarSource implements ChunkSource {
   async close(): Promise<void> {
     if (this.#open !== undefined) await closeFile(this.#open.file);
     this.#open = undefined;
+  }
+
+  /** Says in an error which file it was. */
+  async #telling<T>(entry: WalkedEntry, read: () => Promise<T>): Promise<T> {
+    try {
+      return await read();
+    } catch (error) {
+      throw describeReadError(error, this.#options.pgdata, entry.name);
+    }
   }
 
   /** @returns where the buffer is filled up to, or undefined when there is no room */

@@ -4,6 +4,7 @@ import { setImmediate as yieldLoop } from 'node:timers/promises';
 import { PgarcError } from '../../errors.ts';
 import type { Emit } from '../../report/events.ts';
 import { decodeName, encodeName, hasRawBytes } from '../format/name-bytes.ts';
+import { describeReadError } from './file-io.ts';
 import {
   type Folder,
   findUnlogged,
@@ -192,13 +193,17 @@ async function listDirectory(pgdata: string, name: string): Promise<string[]> {
   } catch (error) {
     // A database or tablespace dropped while we walk.
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw error;
+    throw describeReadError(error, pgdata, name);
   }
 }
 
 /** Synchronous: a promise for each of 100 000 files costs more than the call. */
 function lookAt(pgdata: string, name: string): BigIntStats | undefined {
-  return lstatSync(pathOf(pgdata, name), { bigint: true, throwIfNoEntry: false });
+  try {
+    return lstatSync(pathOf(pgdata, name), { bigint: true, throwIfNoEntry: false });
+  } catch (error) {
+    throw describeReadError(error, pgdata, name);
+  }
 }
 
 function describe(name: string, stats: BigIntStats): WalkedEntry {

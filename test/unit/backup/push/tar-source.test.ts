@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { rm, truncate, writeFile } from 'node:fs/promises';
+import { mkdir, rm, truncate, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32c } from '@node-rs/crc32';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -117,6 +117,14 @@ describe('TarSource', () => {
     expect(members.get('/16384')).toHaveLength(3 * CHUNK);
     expect(seen.length).toBeGreaterThan(3);
     for (const { length, position } of seen) expect([length % 8192, position % 8192]).toEqual([0, 0]);
+  });
+
+  it('says which file it cannot read', async () => {
+    await mkdir(join(pgdata, 'folder'));
+    await expect(pack([entry('folder', 100)])).rejects.toMatchObject({
+      code: 'failed',
+      message: expect.stringContaining(`${pgdata}/folder`),
+    });
   });
 
   it('takes what a page check puts into the place of a torn page', async () => {
