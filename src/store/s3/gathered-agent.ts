@@ -1,6 +1,7 @@
-import { Agent, type RequestOptions } from 'node:https';
+import type { RequestOptions } from 'node:https';
 import { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
+import { HttpsAgent } from './node-http.ts';
 
 /** Bytes handed to the HTTP parser at a time, at most. */
 const BLOCK_BYTES = 128 * 1024;
@@ -14,7 +15,7 @@ const READ_BYTES = 64 * 1024;
  * Here records are read into one fixed buffer and copied into blocks, which go on when the event loop has
  * taken in all that arrived.
  */
-export class GatheredAgent extends Agent {
+export class GatheredAgent extends HttpsAgent {
   override createConnection(options: RequestOptions): Duplex {
     let gathered: GatheredSocket | undefined;
     const onread = {

@@ -1,14 +1,9 @@
-import {
-  type ClientRequest,
-  Agent as HttpAgent,
-  request as httpRequest,
-  type IncomingMessage,
-} from 'node:http';
-import { request as httpsRequest } from 'node:https';
+import type { Agent, ClientRequest, IncomingMessage } from 'node:http';
 import { createSecureContext } from 'node:tls';
 import { checkAnswer, expectedAnswer, isObject } from './answer.ts';
 import { GatheredAgent } from './gathered-agent.ts';
 import { StalledError, startIdleTimer } from './idle-timer.ts';
+import { HttpAgent, httpRequest, httpsRequest } from './node-http.ts';
 
 /** Bytes written before the deadline starts anew; small enough for a line of 64 kbit/s. */
 const SLICE_BYTES = 128 * 1024;
@@ -58,7 +53,7 @@ interface HandleOptions {
  */
 export class Transport {
   readonly metadata = { handlerProtocol: 'http/1.1' };
-  readonly #http: HttpAgent;
+  readonly #http: Agent;
   readonly #https: GatheredAgent;
   readonly #requestTimeout: number;
 
