@@ -18,6 +18,11 @@ export function define(command: Command, context: CliContext): void {
     .action(async (name: string, destination: string) => {
       const settings = await context.loadSettings();
       const { fetchTimeout, spool, pgdata } = settings;
+      const request = { name, destination, cwd: process.cwd() };
+      if (process.env.PGARC_DAEMON !== 'no') {
+        const { askForWal } = await import('../../src/daemon/ask-for-wal.ts');
+        if (await askForWal(settings, request, context.signal)) return;
+      }
       const [{ fetchWal }, { EXTENSION_OF }, store] = await Promise.all([
         import('../../src/wal/fetch.ts'),
         import('../../src/wal/read-object.ts'),
@@ -27,7 +32,7 @@ export function define(command: Command, context: CliContext): void {
       const usualExtension = EXTENSION_OF[settings.compressionMethod];
       await fetchWal(
         { store, usualExtension, fetchTimeout, spool, pgdata, emit: context.emit },
-        { name, destination, cwd: process.cwd() },
+        request,
         context.signal,
       );
     });

@@ -33,6 +33,11 @@ export function daemonSpool(folder: string): DaemonSpool {
   };
 }
 
+/** Where the client that calls itself `token` finds the file it was told is there. */
+export function claimPath(folder: string, name: string, token: string): string {
+  return join(folder, `${name}.${token}`);
+}
+
 /** Makes the folders. @throws PgarcError `failed`; `setting-invalid` when the path is too long for a socket */
 export async function makeSpool(spool: DaemonSpool): Promise<void> {
   if (Buffer.byteLength(spool.socket) > LONGEST_SOCKET_PATH) {

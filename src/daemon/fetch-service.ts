@@ -1,0 +1,144 @@
+import { type FSWatcher, watch } from 'node:fs';
+import { realpath } from 'node:fs/promises';
+import { basename, dirname, isAbsolute } from 'node:path';
+import { type ErrorCode, isPgarcError, PgarcError } from '../errors.ts';
+import { type ControlFile, readControlFile } from '../postgres/control-file.ts';
+import { openStore } from '../store/open.ts';
+import { expectFile, type FetchDeps, fetchAhead, fetchPatiently } from '../wal/fetch.ts';
+import { classifyWalFile } from '../wal/file-name.ts';
+import { EXTENSION_OF } from '../wal/read-object.ts';
+import type { Cluster } from './cluster.ts';
+import { PrefetchWindow } from './prefetch-window.ts';
+import { Prefetcher } from './prefetcher.ts';
+import type { DaemonRequest } from './server.ts';
+import type { DaemonParts, DaemonService } from './services.ts';
+import { claimPath, emptyFolder } from './spool.ts';
+
+/** Between two looks at the folder when nothing is heard of it, ms. */
+const LOOK_INTERVAL = 1000;
+
+/** Failures of the archive. Any other is of this process or its spool, and the client may do better. */
+const ANSWERS: readonly ErrorCode[] = [
+  'wal-not-found',
+  'store-unreachable',
+  'object-damaged',
+  'identity-mismatch',
+  'setting-invalid',
+];
+
+/** What belongs to one cluster and ends with it. */
+interface Serving {
+  cluster: Cluster;
+  prefetcher: Prefetcher;
+}
+
+/**
+ * Fetches WAL: what is asked for on the socket, and ahead of that what replay will want next. It never writes
+ * to the cluster: files stay in the spool until the client moves one, so that a client that has died leaves
+ * nothing where PostgreSQL might take it for the answer to its next question.
+ */
+export async function createFetchService(parts: DaemonParts): Promise<DaemonService> {
+  const { settings, spool, bus, deadline } = parts;
+  const { fetchTimeout } = settings;
+  // The store itself asks again for as long as PostgreSQL shall wait.
+  const patientStore = await openStore({ ...settings, storeTimeout: fetchTimeout }, bus.emit);
+  const unwatch = watchFolder(spool.in, () => serving?.prefetcher.look());
+  const timer = setInterval(() => serving?.prefetcher.look(), LOOK_INTERVAL).unref();
+  let serving: Serving | undefined;
+  let isStopping = false;
+
+  function begin(cluster: Cluster, control: ControlFile): Serving {
+    const deps: FetchDeps = {
+      store: patientStore,
+      usualExtension: EXTENSION_OF[settings.compressionMethod],
+      fetchTimeout,
+      spool: spool.folder,
+      pgdata: cluster.pgdata,
+      emit: bus.emit,
+    };
+    const prefetcher = new Prefetcher({
+      folder: spool.in,
+      window: new PrefetchWindow(control.segmentSize, settings.prefetchSegments),
+      concurrency: settings.downloadConcurrency,
+      emit: bus.emit,
+      async fetch(name, path, signal) {
+        const expectation = expectFile(name, control);
+        const { bytes, extension } = await fetchPatiently(deps, expectation, path, signal);
+        // An archive of another tool: its next segments have the same extension.
+        if (expectation.file.kind === 'segment') deps.usualExtension = extension;
+        return bytes;
+      },
+      async fetchAhead(name, path, signal) {
+        const ahead = { ...deps, store: parts.store };
+        return (await fetchAhead(ahead, expectFile(name, control), path, signal)).bytes;
+      },
+    });
+    return { cluster, prefetcher };
+  }
+
+  async function fetch({ query, body: destination }: DaemonRequest): Promise<'done' | 'not-served'> {
+    const name = query.get('name') ?? '';
+    const token = query.get('as') ?? '';
+    if (serving === undefined || isStopping) return 'not-served';
+    if (classifyWalFile(name) === undefined || !/^[0-9A-Za-z-]{1,40}$/.test(token)) return 'not-served';
+    const { cluster, prefetcher } = serving;
+    if (!(await isInside(destination, cluster))) return 'not-served';
+    try {
+      const isReplay = basename(destination) !== name;
+      await prefetcher.provide(name, { path: claimPath(spool.in, name, token), isReplay });
+      return 'done';
+    } catch (error) {
+      if (isPgarcError(error) && ANSWERS.includes(error.code)) throw error;
+      return 'not-served';
+    }
+  }
+
+  deadline.addEventListener('abort', () => serving?.prefetcher.abort(deadline.reason as PgarcError), {
+    once: true,
+  });
+  return {
+    routes: { '/wal-fetch': fetch },
+    async clusterFound(cluster) {
+      serving = begin(cluster, await readControlFile(cluster.pgdata));
+    },
+    async clusterLost() {
+      const lost = serving;
+      serving = undefined;
+      lost?.prefetcher.abort(
+        new PgarcError('interrupted', `${lost.cluster.pgdata} holds another cluster now`),
+      );
+      await lost?.prefetcher.stop();
+      await emptyFolder(spool.in);
+    },
+    async stop() {
+      isStopping = true;
+      await serving?.prefetcher.stop();
+      serving = undefined;
+      clearInterval(timer);
+      unwatch();
+      patientStore.close();
+    },
+  };
+}
+
+/** Whether a path lies in this cluster's pg_wal, through whatever links. */
+async function isInside(path: string, cluster: Cluster): Promise<boolean> {
+  if (!isAbsolute(path)) return false;
+  try {
+    return (await realpath(dirname(path))) === (await realpath(cluster.wal));
+  } catch {
+    return false;
+  }
+}
+
+/** A folder that cannot be watched is looked at now and then. */
+function watchFolder(folder: string, onChange: () => void): () => void {
+  let watcher: FSWatcher | undefined;
+  try {
+    watcher = watch(folder, { persistent: false }, onChange);
+    watcher.on('error', () => watcher?.close());
+  } catch {
+    // Too many watches for this user, or a file system without them.
+  }
+  return () => watcher?.close();
+}
