@@ -4,6 +4,7 @@ import { isPgarcError, messageOf, PgarcError } from '../errors.ts';
 import { checkSegment } from './check-segment.ts';
 import { checkText, MAX_TEXT_SIZE } from './check-text.ts';
 import type { WalFile } from './file-name.ts';
+import type { Lsn } from './lsn.ts';
 import { MAX_WAL_SIZE } from './read-object.ts';
 
 /** What a fetched file must be. */
@@ -44,7 +45,7 @@ export class Delivery implements AsyncDisposable {
     const temporary = `${destination}.pgarc-${process.pid}`;
     try {
       await removeAbandoned(destination);
-      const handle = await open(temporary, 'w', 0o600);
+      const handle = await open(temporary, 'w+', 0o600);
       return new Delivery(expectation, key, destination, temporary, handle);
     } catch (error) {
       throw writeFailure(destination, error);
@@ -110,6 +111,16 @@ export class Delivery implements AsyncDisposable {
     } catch (error) {
       throw isPgarcError(error, 'wal-invalid') ? this.#damaged(error.message, error) : error;
     }
+  }
+
+  /**
+   * Reads a segment back and compares the CRC of every record, for an object that carries no checksum itself.
+   * @returns where its records end before the segment does; undefined when they do not
+   */
+  async findEndOfRecords(): Promise<Lsn | undefined> {
+    if (this.#expectation.file.kind !== 'segment') return undefined;
+    const { findEndOfRecords } = await import('./check-records.ts');
+    return findEndOfRecords(this.#handle, this.#size);
   }
 
   /** Puts the file under its name. @throws PgarcError `no-space`, `failed` */

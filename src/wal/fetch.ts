@@ -9,7 +9,9 @@ import { findCluster, readClusterControl } from './cluster.ts';
 import { Delivery, type Expectation } from './delivery.ts';
 import { classifyWalFile } from './file-name.ts';
 import { knownIdentity } from './identity.ts';
-import { openWalKey, openWalObject, type WalObject } from './read-object.ts';
+import { formatLsn } from './lsn.ts';
+import { findWalKeys, openWalKey, openWalObject, type WalObject } from './read-object.ts';
+import { formatSegmentName, parseSegmentName } from './segment.ts';
 
 export interface FetchDeps {
   /** Opened with a `storeTimeout` of `fetchTimeout`: the store itself asks again, here only what a store does not. */
@@ -138,9 +140,32 @@ async function deliver(
   }
   const systemIdentifier = delivery.check() ?? (await ownerOf(deps, expectation, signal));
   assertOwner(deps, expectation, systemIdentifier);
+  if (!object.hasChecksum()) await assertRecords(deps.store, expectation, object.key, delivery, signal);
   signal.throwIfAborted();
   await delivery.complete();
   return { bytes: delivery.size, extension: object.extension };
+}
+
+/**
+ * Where nothing else would show damage, the records' own CRCs do. They may end early in the last segment of a
+ * timeline only, which someone copied here by hand, so the next one is asked for.
+ */
+async function assertRecords(
+  store: ObjectStore,
+  { file }: Expectation,
+  key: string,
+  delivery: Delivery,
+  signal: AbortSignal,
+): Promise<void> {
+  const end = await delivery.findEndOfRecords();
+  const segment = end === undefined ? undefined : parseSegmentName(file.name, delivery.size);
+  if (end === undefined || segment === undefined) return;
+  const next = formatSegmentName({ ...segment, number: segment.number + 1n }, delivery.size);
+  if ((await findWalKeys(store, next, signal)).length === 0) return;
+  throw new PgarcError(
+    'object-damaged',
+    `the object ${key} is damaged: no valid record follows ${formatLsn(end)}, and the archive goes on with ${next}`,
+  );
 }
 
 /** History files do not say whose they are; the archive does. Only asked when there is a cluster to compare. */

@@ -13,10 +13,18 @@ export interface WalObject {
   storedSize: number;
   /** Plain bytes; a chunk is the reader's until it asks for the next. Damage throws `object-damaged`. */
   body: AsyncIterable<Buffer>;
+  /**
+   * Whether the object carries a checksum of its contents, which the decoder compares. Known once the body is
+   * being read; pgarc's own always do, what other tools stored plain, as .br or as .zst may not.
+   */
+  hasChecksum(): boolean;
 }
 
 /** Extension of what each compression method writes. */
 export const EXTENSION_OF = { lz4: 'lz4', zstd: 'zst' } as const;
+
+/** The bit that says a checksum of the contents ends the frame, of LZ4 and of zstd (RFC 8878, 3.1.1.1.1). */
+const CONTENT_CHECKSUM = 0x04;
 
 /** Largest WAL file, bytes: a segment of initdb --wal-segsize=1024. */
 export const MAX_WAL_SIZE = 2 ** 30;
@@ -57,7 +65,31 @@ export async function openWalKey(
   }
   const stream = await store.getStream(key, { signal });
   if (stream === undefined) return undefined;
-  return { key, extension, storedSize: stream.size, body: unpack(decoder, stream.body, key) };
+  let hasChecksum = extension === 'gz' || extension === 'lzo';
+  const input = watchHead(stream.body, (head) => {
+    // Both frame formats have it behind their magic: FLG of LZ4, Frame_Header_Descriptor of zstd.
+    if (extension === 'lz4' || extension === 'zst') hasChecksum = ((head[4] ?? 0) & CONTENT_CHECKSUM) !== 0;
+  });
+  return {
+    key,
+    extension,
+    storedSize: stream.size,
+    body: unpack(decoder, input, key),
+    hasChecksum: () => hasChecksum,
+  };
+}
+
+/** Shows the first bytes to `onHead` and hands all of them on. */
+async function* watchHead(
+  input: AsyncIterable<Buffer>,
+  onHead: (head: Buffer) => void,
+): AsyncGenerator<Buffer> {
+  let isFirst = true;
+  for await (const chunk of input) {
+    if (isFirst) onHead(chunk);
+    isFirst = false;
+    yield chunk;
+  }
 }
 
 /** The decoder does not know what it reads: its complaint gets the object's name. */

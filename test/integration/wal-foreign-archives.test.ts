@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -60,6 +60,34 @@ describe("WAL-G's", () => {
     const own = makeSegment({ size: 2 ** 24, number: 78, systemIdentifier: bytes.readBigUInt64LE(24) });
     expect(await push(own.name, own.bytes)).toMatchObject({ code: 0 });
   });
+});
+
+it('a bit turned over in an object without a checksum is found by the records in it', async () => {
+  const folder = join(store, 'wal_005');
+  await mkdir(folder, { recursive: true });
+  const sample = join(ROOT, 'test/fixtures/walg-sample/store/wal_005');
+  const [name, next] = ['000000010000000000000003', '000000010000000000000004'];
+  const plain = execFileSync('lz4', ['-dc', join(sample, `${name}.lz4`)], { maxBuffer: 2 ** 25 });
+  const flipped = Buffer.from(plain);
+  flipped.writeUInt8(flipped.readUInt8(300) ^ 1, 300);
+  for (const [extension, pack] of [
+    ['', (bytes: Buffer) => bytes],
+    ['.zst', (input: Buffer) => execFileSync('zstd', ['-c', '--no-check'], { input, maxBuffer: 2 ** 25 })],
+    ['.lz4', (input: Buffer) => execFileSync('lz4', ['-c', '--no-frame-crc'], { input, maxBuffer: 2 ** 25 })],
+  ] as const) {
+    await writeFile(join(folder, name + extension), pack(plain));
+    await cp(join(sample, `${next}.lz4`), join(folder, `${next}.lz4`));
+    expect((await fetch(name)).equals(plain)).toBe(true);
+    await writeFile(join(folder, name + extension), pack(flipped));
+    expect(await run('wal-fetch', name, 'pg_wal/RECOVERYXLOG')).toMatchObject({
+      code: 255,
+      stderr: expect.stringContaining('no valid record follows'),
+    });
+    // As the last segment of all it may end early.
+    await rm(join(folder, `${next}.lz4`));
+    expect(await run('wal-fetch', name, 'pg_wal/RECOVERYXLOG')).toMatchObject({ code: 0 });
+    await rm(join(folder, name + extension));
+  }
 });
 
 describe("WAL-E's and others'", () => {
