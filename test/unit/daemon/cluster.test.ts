@@ -1,0 +1,46 @@
+import { rename, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { expect, it } from 'vitest';
+import { closeCluster, isSameCluster, openCluster } from '../../../src/daemon/cluster.ts';
+import { lockFile } from '../../../src/daemon/lock.ts';
+import { uploadsAtOnce } from '../../../src/daemon/push-service.ts';
+import { makeFakeCluster } from '../../support/fake-cluster.ts';
+import { makeTemporaryFolder } from '../../support/temporary.ts';
+
+it('a lock names who has it, and ends with its holder', async () => {
+  const path = join(await makeTemporaryFolder(), 'lock');
+  const held = await lockFile(path);
+  await expect(lockFile(path)).rejects.toMatchObject({
+    code: 'locked',
+    exitCode: 6,
+    message: `a daemon (pid ${process.pid}) already serves ${path}`,
+  });
+  await held.close();
+  await (await lockFile(path)).close();
+});
+
+it('a cluster is opened once, and known from the one in its place', async () => {
+  expect(await openCluster('/nowhere')).toBeUndefined();
+  const { data, renew } = await makeFakeCluster();
+  const link = join(await makeTemporaryFolder(), 'link');
+  await symlink(data, link);
+  const cluster = (await openCluster(link))!;
+  expect(cluster.pgdata).toBe(data);
+  await expect(openCluster(data)).rejects.toMatchObject({ code: 'locked', exitCode: 6 });
+  expect(await isSameCluster(cluster, link)).toBe(true);
+  await renew();
+  expect(await isSameCluster(cluster, link)).toBe(false);
+  await closeCluster(cluster);
+  const again = (await openCluster(data))!;
+  await rename(data, `${data}.away`);
+  expect(await isSameCluster(again, data)).toBe(false);
+  await closeCluster(again);
+});
+
+it('memory bounds uploads of large segments', () => {
+  const MiB = 2 ** 20;
+  expect(uploadsAtOnce(4, 16 * MiB)).toBe(4);
+  expect(uploadsAtOnce(256, 16 * MiB)).toBe(16);
+  expect(uploadsAtOnce(16, 64 * MiB)).toBe(4);
+  expect(uploadsAtOnce(16, 1024 * MiB)).toBe(10);
+});
