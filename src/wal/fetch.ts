@@ -1,5 +1,5 @@
 import { resolve } from 'node:path';
-import { walKey } from '../backup/format/keys.ts';
+import { WAL, walKey } from '../backup/format/keys.ts';
 import { isPgarcError, PgarcError } from '../errors.ts';
 import type { ControlFile } from '../postgres/control-file.ts';
 import type { Emit } from '../report/events.ts';
@@ -10,6 +10,7 @@ import { Delivery, type Expectation } from './delivery.ts';
 import { classifyWalFile } from './file-name.ts';
 import { knownIdentity } from './identity.ts';
 import { formatLsn } from './lsn.ts';
+import { readNote } from './note.ts';
 import { findWalKeys, openWalKey, openWalObject, type WalObject } from './read-object.ts';
 import { formatSegmentName, parseSegmentName } from './segment.ts';
 
@@ -51,7 +52,7 @@ export interface Fetched {
 
 /**
  * Restores one WAL file to `destination`, whole and checked, or not at all (DESIGN §4). A hit costs one
- * request, a miss two. A damaged object is read once more before it is believed to be damaged.
+ * request, a miss two, and a third on a host that has used the archive before. A damaged object is read once more before it is believed to be damaged.
  * @throws PgarcError `wal-not-found` only when the store answered that it has no such file; `object-damaged`,
  *   `store-unreachable`, `identity-mismatch`, `no-space`, `failed`
  */
@@ -95,6 +96,7 @@ export function fetchPatiently(
   const { emit } = deps;
   const attempt = async () => {
     const object = await openWalObject(deps.store, name, deps.usualExtension, signal);
+    if (object === undefined) await assertArchiveRemains(deps, signal);
     return deliver(deps, expectation, object, destination, signal);
   };
   return retry({ operation: `wal-fetch ${name}`, totalMs: deps.fetchTimeout, emit, signal }, () =>
@@ -119,6 +121,25 @@ export async function fetchAhead(
   const key = walKey(expectation.file.name, deps.usualExtension);
   const object = await openWalKey(deps.store, key, signal);
   return deliver(deps, expectation, object, destination, signal);
+}
+
+/**
+ * A mount point whose disk is gone is an empty folder, and a bucket can be emptied: "no such object" is true
+ * then, and ends archive recovery all the same. Where this host knows the archive, it must still hold WAL.
+ */
+async function assertArchiveRemains({ store, spool }: FetchDeps, signal: AbortSignal): Promise<void> {
+  const note = await readNote(spool, store.location);
+  if (note.systemIdentifier === undefined) return;
+  for await (const _ of store.list(WAL, { signal })) return;
+  throw new PgarcError(
+    'store-unreachable',
+    `the archive ${store.location} holds no WAL at all any more, though this host has used it before`,
+    {
+      hint: 'Check that its disk is mounted and that PGARC_STORE names the right prefix; when it was emptied on purpose, remove the archive-*.json notes in the spool.',
+      // A standby shall go on to streaming at once instead of waiting.
+      retryable: false,
+    },
+  );
 }
 
 /** Checks an opened object on its way to its place. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { PgarcError } from '../../../src/errors.ts';
 import type { ObjectStore } from '../../../src/store/store.ts';
+import { writeNote } from '../../../src/wal/note.ts';
 import { makeSegment } from '../../support/wal-segment.ts';
 import { type FolderArchive, makeFolderArchive } from './folder-archive.ts';
 
@@ -53,6 +54,15 @@ describe('fetchWal', () => {
     await expect(archive.fetch(name)).rejects.toMatchObject({ code: 'wal-not-found', exitCode: 74 });
     expect(archive.calls).toEqual([`getStream wal_005/${name}.lz4`, `list wal_005/${name}`]);
     expect(await restored()).toEqual([]);
+  });
+
+  it('does not call a segment missing when the archive it knows is empty all of a sudden', async () => {
+    const { name } = makeSegment();
+    await writeNote(archive.spool, archive.store.location, { systemIdentifier: 7n }, () => undefined);
+    await expect(archive.fetch(name)).rejects.toMatchObject({ code: 'store-unreachable' });
+    const other = makeSegment({ number: 9 });
+    await archive.plant(other.name, other.bytes);
+    await expect(archive.fetch(name)).rejects.toMatchObject({ code: 'wal-not-found' });
   });
 
   it('restores what arrives between the two requests', async () => {
