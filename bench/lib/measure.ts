@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdirSync, readFileSync } from 'node:fs';
 import { mustStart } from './start.ts';
 
 /** What a command took. */
@@ -32,9 +32,8 @@ export async function measure(
   const started = performance.now();
   const running = mustStart('/bin/sh', ['-c', SHELL, 'sh', command, ...args], options);
   let peakBytes = 0;
-  const sampler = setInterval(async () => {
-    const bytes = await sumPeaks(running.pid).catch(() => 0);
-    peakBytes = Math.max(peakBytes, bytes);
+  const sampler = setInterval(() => {
+    peakBytes = Math.max(peakBytes, sumPeaks(running.pid));
   }, SAMPLE_EVERY);
   try {
     const { stdout, report } = await running.result;
@@ -56,26 +55,34 @@ function childTime(stat: string): number {
   return (Number(fields[13]) + Number(fields[14])) / TICKS_A_SECOND;
 }
 
-/** Sum of VmHWM of all descendants of a process. */
-async function sumPeaks(root: number): Promise<number> {
-  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name)).map(Number);
-  const parents = new Map<number, number>();
-  for (const pid of pids) {
-    const stat = await readFile(`/proc/${pid}/stat`, 'utf8').catch(() => '');
-    parents.set(pid, Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[1]));
-  }
+/** Sum of VmHWM of all descendants of a process. Synchronous and small, so that it disturbs little. */
+function sumPeaks(pid: number): number {
   let bytes = 0;
-  for (const pid of pids) {
-    if (!descends(pid, root, parents)) continue;
-    const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
-    bytes += Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024;
+  for (const child of childrenOf(pid)) {
+    const status = readOrEmpty(`/proc/${child}/status`);
+    bytes += Number(/^VmHWM:\s+(\d+) kB/m.exec(status)?.[1] ?? 0) * 1024 + sumPeaks(child);
   }
   return bytes;
 }
 
-function descends(pid: number, root: number, parents: ReadonlyMap<number, number>): boolean {
-  for (let at = parents.get(pid); at !== undefined && at > 1; at = parents.get(at)) {
-    if (at === root) return true;
+/** Children of all threads of a process: a runtime may fork from any of them. */
+function childrenOf(pid: number): number[] {
+  let threads: string[] = [];
+  try {
+    threads = readdirSync(`/proc/${pid}/task`);
+  } catch {
+    // It has ended.
   }
-  return false;
+  return threads.flatMap((thread) => {
+    const children = readOrEmpty(`/proc/${pid}/task/${thread}/children`).trim();
+    return children === '' ? [] : children.split(' ').map(Number);
+  });
+}
+
+function readOrEmpty(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
 }
