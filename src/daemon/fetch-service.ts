@@ -7,7 +7,7 @@ import { openStore } from '../store/open.ts';
 import { expectFile, type FetchDeps, fetchAhead, fetchPatiently } from '../wal/fetch.ts';
 import { classifyWalFile } from '../wal/file-name.ts';
 import { EXTENSION_OF } from '../wal/read-object.ts';
-import type { Cluster } from './cluster.ts';
+import { type Cluster, isSameCluster } from './cluster.ts';
 import { PrefetchWindow } from './prefetch-window.ts';
 import { Prefetcher } from './prefetcher.ts';
 import type { DaemonRequest } from './server.ts';
@@ -86,7 +86,8 @@ export async function createFetchService(parts: DaemonParts): Promise<DaemonServ
     try {
       const isReplay = basename(destination) !== name;
       await prefetcher.provide(name, { path: claimPath(spool.in, name, token), isReplay });
-      return 'done';
+      // Checked for this cluster; another one in the same place is noticed only once a second.
+      return (await isSameCluster(cluster, cluster.pgdata)) ? 'done' : 'not-served';
     } catch (error) {
       if (isPgarcError(error) && ANSWERS.includes(error.code)) throw error;
       return 'not-served';
