@@ -2,11 +2,11 @@ import { existsSync } from 'node:fs';
 import { cp, rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { openDecoder } from '../../src/codec/codecs.ts';
 import { startDaemon } from '../support/daemon.ts';
 import { makeFakeCluster } from '../support/fake-cluster.ts';
 import { PGARC, type RunOptions, runPgarc } from '../support/pgarc.ts';
 import { runProgram } from '../support/run.ts';
+import { unpackLz4 } from '../support/stored-segment.ts';
 import { makeStore, STORE_KINDS, type StoreKind, type TestStore } from '../support/stores.ts';
 import { makeOwnedDirectory, makeTemporaryFolder } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
@@ -29,17 +29,7 @@ async function setUp(kind: StoreKind = 'folder') {
 
 async function isStored(store: TestStore, name: string, bytes: Buffer): Promise<boolean> {
   const [key] = await store.keys(`wal_005/${name}.`);
-  return key !== undefined && (await unpack(await store.read(key))).equals(bytes);
-}
-
-async function unpack(packed: Buffer): Promise<Buffer> {
-  const decoder = (await openDecoder('lz4'))!;
-  const chunks: Buffer[] = [];
-  const whole = (async function* () {
-    yield packed;
-  })();
-  for await (const chunk of decoder.decompress(whole)) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks);
+  return key !== undefined && (await unpackLz4(await store.read(key))).equals(bytes);
 }
 
 describe.each(STORE_KINDS)('wal-push with %s', (kind) => {
