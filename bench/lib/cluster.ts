@@ -24,7 +24,9 @@ export async function startBench(settings: Record<string, string | number | bool
   const minio = await startMinio({ tls: true });
   const folder = await makeTemporaryFolder('bench');
   const spool = await makeOwnedDirectory(join(folder, 'spool'));
-  const env = { ...minio.env('pgarc'), PGARC_SPOOL: spool, HOME: folder };
+  // Where Node keeps compiled code between runs, as in the home of the account on a real host.
+  const home = await makeOwnedDirectory(join(folder, 'home'));
+  const env = { ...minio.env('pgarc'), PGARC_SPOOL: spool, HOME: home };
   const server = await startPostgres({
     env,
     settings: {
