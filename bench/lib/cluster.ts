@@ -26,7 +26,7 @@ export async function startBench(settings: Record<string, string | number | bool
   const spool = await makeOwnedDirectory(join(folder, 'spool'));
   // Where Node keeps compiled code between runs, as in the home of the account on a real host.
   const home = await makeOwnedDirectory(join(folder, 'home'));
-  const env = { ...minio.env('pgarc'), PGARC_SPOOL: spool, HOME: home };
+  const env = { ...minio.env('pgarc'), PGARC_SPOOL: spool, HOME: home, NODE_COMPILE_CACHE: '' };
   const server = await startPostgres({
     env,
     settings: {
