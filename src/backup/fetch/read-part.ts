@@ -17,7 +17,7 @@ export interface MemberHandler {
 export type CountBytes = (stored: number, plain: number) => void;
 
 /** Bytes read ahead of the decoder, and of the handler, which lags one chunk behind. */
-const STORED_AHEAD = 4 * 1024 * 1024;
+const STORED_AHEAD = 2 * 1024 * 1024;
 const PLAIN_AHEAD = 4 * 1024 * 1024;
 
 /**

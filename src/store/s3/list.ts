@@ -13,11 +13,11 @@ import { type RequestContext, request, type S3Session } from './session.ts';
 export async function* listObjects(
   session: S3Session,
   prefix: string,
-  { signal, startAfter }: ListOptions,
+  { signal, startAfter, shallow }: ListOptions,
 ): AsyncGenerator<ObjectInfo> {
   let token: string | undefined;
   do {
-    const page = await listPage(session, prefix, { signal }, token, startAfter);
+    const page = await listPage(session, prefix, { signal }, token, startAfter, undefined, shallow);
     for (const object of page.Contents ?? []) yield toInfo(session, object);
     const next = page.IsTruncated ? page.NextContinuationToken : undefined;
     // Half a listing must never pass for a whole one, nor a page for the next.
@@ -80,6 +80,7 @@ function listPage(
   token?: string,
   startAfter?: string,
   maxKeys?: number,
+  shallow = false,
 ): Promise<ListObjectsV2CommandOutput> {
   const command = new ListObjectsV2Command({
     Bucket: session.bucket,
@@ -87,6 +88,7 @@ function listPage(
     ...(token === undefined ? {} : { ContinuationToken: token }),
     ...(startAfter === undefined ? {} : { StartAfter: session.prefix + startAfter }),
     ...(maxKeys === undefined ? {} : { MaxKeys: maxKeys }),
+    ...(shallow ? { Delimiter: '/' } : {}),
   });
   return request(
     session,
