@@ -1,6 +1,7 @@
 /** Reads tar streams as pgarc, WAL-G, WAL-E, GNU tar and bsdtar write them: ustar, PAX, GNU long names. */
-import { PgarcError } from '../../errors.ts';
+
 import { ByteSource } from '../../codec/byte-source.ts';
+import { PgarcError } from '../../errors.ts';
 import { decodeName } from './name-bytes.ts';
 import { TAR_BLOCK, type TarEntry, tarPadding } from './tar-entry.ts';
 import { parseTarHeader, type RawHeader } from './tar-header.ts';

@@ -62,7 +62,7 @@ it('the full backup and its delta restore to pages with right checksums', async 
         await applyIncrement(tree, path, entry, body);
       } else {
         await rm(join(root, path), { force: true });
-        await tree.writeFile(path, entry.mode, body);
+        await tree.writeFile(path, entry.mode, entry.size, body);
       }
     }
     let checked = 0;
