@@ -1,4 +1,5 @@
 import { createFetchService } from './fetch-service.ts';
+import { createHttpService } from './http-service.ts';
 import { createPressureService } from './pressure-service.ts';
 import { createPushService } from './push-service.ts';
 import type { ServiceFactory } from './services.ts';
@@ -6,6 +7,7 @@ import type { ServiceFactory } from './services.ts';
 /** The parts `pgarc daemon` is made of. */
 export const ALL_SERVICES: readonly ServiceFactory[] = [
   createPressureService,
+  createHttpService,
   createPushService,
   createFetchService,
 ];

@@ -1,7 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { realpath } from 'node:fs/promises';
 import { basename, dirname, isAbsolute } from 'node:path';
-import { type ErrorCode, isPgarcError, PgarcError } from '../errors.ts';
+import { type ErrorCode, PgarcError } from '../errors.ts';
 import { type ControlFile, readControlFile } from '../postgres/control-file.ts';
 import { openStore } from '../store/open.ts';
 import { expectFile, type FetchDeps, fetchAhead, fetchPatiently } from '../wal/fetch.ts';
@@ -10,6 +10,7 @@ import { EXTENSION_OF } from '../wal/read-object.ts';
 import { type Cluster, isSameCluster } from './cluster.ts';
 import { PrefetchWindow } from './prefetch-window.ts';
 import { Prefetcher } from './prefetcher.ts';
+import { toFailure } from './protocol.ts';
 import type { DaemonRequest } from './server.ts';
 import type { DaemonParts, DaemonService } from './services.ts';
 import { claimPath, emptyFolder } from './spool.ts';
@@ -89,7 +90,10 @@ export async function createFetchService(parts: DaemonParts): Promise<DaemonServ
       // Checked for this cluster; another one in the same place is noticed only once a second.
       return (await isSameCluster(cluster, cluster.pgdata)) ? 'done' : 'not-served';
     } catch (error) {
-      if (isPgarcError(error) && ANSWERS.includes(error.code)) throw error;
+      const { code, message } = toFailure(error);
+      if (code === 'interrupted') return 'not-served';
+      if (code !== 'wal-not-found') bus.emit({ type: 'walFetchFailed', name, code, message });
+      if (ANSWERS.includes(code)) throw error;
       return 'not-served';
     }
   }

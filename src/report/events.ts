@@ -13,6 +13,14 @@ export type PgarcEvent =
   /** Handed to PostgreSQL by the daemon; `ahead`: it was fetched before PostgreSQL asked. */
   | { type: 'walTaken'; name: string; ahead: boolean }
   | { type: 'storeRetry'; operation: string; attempt: number; delayMs: number; reason: string }
+  /** A request to the store has ended; `status` is undefined when there was no answer. Bytes of bodies. */
+  | {
+      type: 'storeRequest';
+      method: string;
+      status: number | undefined;
+      sentBytes: number;
+      receivedBytes: number;
+    }
   | { type: 'phase'; operation: Operation; text: string }
   | {
       type: 'progress';
@@ -31,6 +39,10 @@ export type PgarcEvent =
   | { type: 'daemonStopping'; uploads: number }
   /** `ahead`: nobody had asked yet. */
   | { type: 'walPushFailed'; name: string; ahead: boolean; code: ErrorCode; message: string }
+  /** Not for a file that is not in the archive. */
+  | { type: 'walFetchFailed'; name: string; code: ErrorCode; message: string }
+  /** The daemon answers HTTP there. */
+  | { type: 'httpListening'; url: string }
   /** Files PostgreSQL wants archived, as of now. */
   | { type: 'walBacklog'; files: number }
   /** The store has not answered for so long; told once a minute. */

@@ -14,6 +14,8 @@ const LEVELS: Readonly<Partial<Record<PgarcEvent['type'], Level>>> = {
   walBacklog: 'debug',
   walPrefetched: 'debug',
   walTaken: 'debug',
+  storeRequest: 'debug',
+  walFetchFailed: 'warning',
   storeDown: 'error',
 };
 

@@ -38,6 +38,10 @@ function describe(event: PgarcEvent): string {
       return `stopping, ${event.uploads} uploads under way`;
     case 'walPushFailed':
       return `${event.name} is not archived: ${event.message}`;
+    case 'walFetchFailed':
+      return `${event.name} is not restored: ${event.message}`;
+    case 'httpListening':
+      return `answering HTTP at ${event.url}`;
     case 'storeDown':
       return `the store has not answered for ${formatDuration(event.downMs)}, ${event.waiting} files wait: ${event.reason}`;
     case 'storeUp':

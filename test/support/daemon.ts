@@ -22,7 +22,12 @@ export async function startDaemon(
   options: Omit<RunOptions, 'env'> & { args?: readonly string[]; wait?: boolean } = {},
 ): Promise<TestDaemon> {
   const { args = [], wait = true, ...rest } = options;
-  const running = startPgarc(['daemon', ...args], { timeout: 600_000, ...rest, env });
+  const running = startPgarc(['daemon', ...args], {
+    timeout: 600_000,
+    ...rest,
+    // Several daemons run at a time.
+    env: { PGARC_HTTP_LISTEN: 'off', ...env },
+  });
   const marker = (name: string) => join(env.PGARC_SPOOL ?? '', 'out', `${name}.ok`);
   const end = async (signal: NodeJS.Signals) => {
     running.child.kill(signal);

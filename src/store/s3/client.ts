@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import type { Settings } from '../../config/settings.ts';
 import { messageOf, PgarcError } from '../../errors.ts';
+import type { Emit } from '../../report/events.ts';
 import { Transport } from './transport.ts';
 
 /** Middleware of the SDK that costs time or a round trip and does nothing for us. */
@@ -21,9 +22,13 @@ const UNWANTED = [
  * carries a CRC32 that is signed), objects' checksums asked for.
  * @throws PgarcError `setting-invalid`
  */
-export async function makeClient(settings: Settings): Promise<S3Client> {
+export async function makeClient(settings: Settings, emit: Emit): Promise<S3Client> {
   const ca = settings.s3CaFile === undefined ? {} : { ca: await readCa(settings.s3CaFile) };
-  const transport = new Transport({ ...ca, requestTimeout: settings.requestTimeout });
+  const transport = new Transport({
+    ...ca,
+    requestTimeout: settings.requestTimeout,
+    onRequest: (request) => emit({ type: 'storeRequest', ...request }),
+  });
   const client = new S3Client({
     region: settings.s3Region,
     forcePathStyle: settings.s3ForcePathStyle,

@@ -30,7 +30,7 @@ export async function openS3Store(
   emit: Emit,
 ): Promise<ObjectStore> {
   const { awsSecretAccessKey, awsSessionToken } = settings;
-  const client = await makeClient(settings);
+  const client = await makeClient(settings, emit);
   const pool = makeBufferPool(POOL_BYTES, PART_BYTES);
   const session: S3Session = {
     client,

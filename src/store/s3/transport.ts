@@ -38,6 +38,18 @@ export interface TransportOptions {
   ca?: Buffer;
   /** How long a request may stand still unless the request says otherwise, ms. */
   requestTimeout: number;
+  /** Told of every request once it has ended. */
+  onRequest?(request: RequestReport): void;
+}
+
+/** What a request came to. */
+export interface RequestReport {
+  method: string;
+  /** Undefined when there was no answer, or none of S3. */
+  status: number | undefined;
+  /** Of the bodies; of an answer that broke off none. */
+  sentBytes: number;
+  receivedBytes: number;
 }
 
 interface HandleOptions {
@@ -56,6 +68,7 @@ export class Transport {
   readonly #http: Agent;
   readonly #https: GatheredAgent;
   readonly #requestTimeout: number;
+  readonly #onRequest: TransportOptions['onRequest'];
 
   constructor(options: TransportOptions) {
     const agent = { keepAlive: true, noDelay: true, timeout: IDLE_CONNECTION_MS };
@@ -64,12 +77,34 @@ export class Transport {
     const trust = options.ca === undefined ? {} : { secureContext: createSecureContext({ ca: options.ca }) };
     this.#https = new GatheredAgent({ ...agent, ...trust });
     this.#requestTimeout = options.requestTimeout;
+    this.#onRequest = options.onRequest;
   }
 
   async handle(request: SignedRequest, options: HandleOptions = {}): Promise<{ response: Answer }> {
     const signal = options.abortSignal as AbortSignal | undefined;
     const idleMs = options.requestTimeout ?? this.#requestTimeout;
-    return { response: await this.#exchange(request, idleMs, signal) };
+    try {
+      const response = await this.#exchange(request, idleMs, signal);
+      this.#report(request, response);
+      return { response };
+    } catch (error) {
+      this.#report(request, undefined);
+      throw error;
+    }
+  }
+
+  #report({ method, body: sent }: SignedRequest, answer: Answer | undefined): void {
+    const sentBytes = sent instanceof Uint8Array ? sent.length : String(sent ?? '').length;
+    const tell = (receivedBytes: number) =>
+      this.#onRequest?.({ method, status: answer?.statusCode, sentBytes, receivedBytes });
+    const received = answer?.body;
+    if (received === undefined || received instanceof Uint8Array) {
+      tell(received?.length ?? 0);
+      return;
+    }
+    received.once('close', () => {
+      tell(received.complete ? Number(answer?.headers['content-length'] ?? 0) : 0);
+    });
   }
 
   /** Part of the SDK's interface; nothing can be changed. */

@@ -1,0 +1,43 @@
+import { messageOf } from '../errors.ts';
+import { type HttpServer, startHttp } from './http.ts';
+import { createMetrics } from './metrics.ts';
+import { Readiness } from './readiness.ts';
+import type { DaemonParts, DaemonService } from './services.ts';
+
+/**
+ * Health and metrics over HTTP. A port that is taken is a warning: archiving is worth more than being looked at.
+ */
+export async function createHttpService({ settings, bus }: DaemonParts): Promise<DaemonService> {
+  if (settings.httpListen === 'off') return { stop: async () => undefined };
+  const readiness = new Readiness();
+  const metrics = createMetrics();
+  const silence = bus.listen((event) => {
+    readiness.hear(event);
+    metrics.hear(event);
+  });
+  let server: HttpServer | undefined;
+  try {
+    server = await startHttp({ listen: settings.httpListen, checks: () => readiness.checks(), metrics });
+    bus.emit({ type: 'httpListening', url: server.url });
+  } catch (error) {
+    bus.emit({
+      type: 'warning',
+      message: `no metrics and health checks: cannot listen on ${settings.httpListen}: ${messageOf(error)}`,
+      hint: 'Set http-listen to a free address and port, or to off.',
+    });
+  }
+  return {
+    async clusterFound({ pgdata }) {
+      readiness.noteCluster(pgdata);
+    },
+    async clusterLost() {
+      readiness.noteCluster(undefined);
+    },
+    async stop() {
+      readiness.noteStop();
+      silence();
+      await server?.close();
+      server = undefined;
+    },
+  };
+}
