@@ -16,9 +16,11 @@ import {
   list,
   listenAddress,
   path,
+  span,
   storeLocation,
   text,
   timeout,
+  timeZone,
   type ValueType,
 } from './value-types.ts';
 
@@ -277,6 +279,42 @@ export const SCHEMA: { readonly [K in SettingKey]: Definition<Settings[K]> } = {
     variables: [pgConnectTimeout],
     fallback: () => 10_000,
     description: 'how long to wait for a connection to PostgreSQL; 0 for ever',
+  },
+  keepFull: {
+    name: 'keep-full',
+    type: integer(0, 100_000),
+    description: 'retention keeps so many of the newest full backups, with the deltas built on them',
+  },
+  keepWindow: {
+    name: 'keep-window',
+    type: span,
+    description: 'retention keeps every moment of this time until now reachable',
+  },
+  keepDaily: {
+    name: 'keep-daily',
+    type: integer(0, 100_000),
+    description: 'retention keeps the newest backup of each of so many days that have one',
+  },
+  keepWeekly: {
+    name: 'keep-weekly',
+    type: integer(0, 100_000),
+    description: 'the same for ISO weeks, which begin on Monday',
+  },
+  keepMonthly: {
+    name: 'keep-monthly',
+    type: integer(0, 100_000),
+    description: 'the same for months',
+  },
+  keepYearly: {
+    name: 'keep-yearly',
+    type: integer(0, 100_000),
+    description: 'the same for years',
+  },
+  retentionTimeZone: {
+    name: 'retention-time-zone',
+    type: timeZone,
+    fallback: () => 'UTC',
+    description: 'where the days of keep-daily, and the weeks, months and years, begin',
   },
   httpListen: {
     name: 'http-listen',

@@ -53,6 +53,16 @@ export interface Settings {
   pgPassfile: string | undefined;
   pgConnectTimeout: number;
 
+  /** Rules of retention; undefined and 0 are no rule. */
+  keepFull: number | undefined;
+  keepWindow: number | undefined;
+  keepDaily: number | undefined;
+  keepWeekly: number | undefined;
+  keepMonthly: number | undefined;
+  keepYearly: number | undefined;
+  /** IANA name of the zone whose days, weeks, months and years the rules count. */
+  retentionTimeZone: string;
+
   /** `host:port` where the daemon answers HTTP, or `off`. */
   httpListen: string;
 

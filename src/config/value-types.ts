@@ -9,6 +9,7 @@ export interface ValueType<T> {
 }
 
 const DURATION_UNITS = { ms: 1, s: 1000, min: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const;
+const { w: _, ...DAYS_AT_MOST } = DURATION_UNITS;
 const SIZE_UNITS = { B: 1, KiB: 1024, MiB: 1024 ** 2, GiB: 1024 ** 3, TiB: 1024 ** 4 } as const;
 
 export const text: ValueType<string> = {
@@ -44,6 +45,33 @@ export function timeout(least: number): ValueType<number> {
     format: duration.format,
   };
 }
+
+/** Longest span of time retention can look back, ms: a hundred years. */
+const LONGEST_SPAN = 36_525 * DURATION_UNITS.d;
+
+/** Milliseconds, without the limit of a timer; written in days where whole days fit. */
+export const span: ValueType<number> = {
+  allowed: 'a duration of at most 36525d, such as 36h, 14d, 8w',
+  parse(value) {
+    const parsed = duration.parse(value);
+    return parsed !== undefined && parsed <= LONGEST_SPAN ? parsed : undefined;
+  },
+  format: (value) => formatWithUnit(value, DAYS_AT_MOST, 'ms'),
+};
+
+/** A time zone the platform knows. */
+export const timeZone: ValueType<string> = {
+  allowed: 'a time zone such as UTC or Europe/Berlin',
+  parse(value) {
+    try {
+      new Intl.DateTimeFormat('en', { timeZone: value });
+      return value;
+    } catch {
+      return undefined;
+    }
+  },
+  format: (value) => value,
+};
 
 /** Bytes. */
 export const size: ValueType<number> = {
