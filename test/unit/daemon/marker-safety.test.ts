@@ -221,6 +221,25 @@ describe.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))('under %
     expectRefused(undefined, { PGARC_SPOOL: '/nowhere' });
   });
 
+  it('is not invented when there is no way to ask, whatever the environment holds', async () => {
+    const { path } = await scene.cluster.add({ number: 9 });
+    const shadows = [
+      'answer=200',
+      'signalled=',
+      'daemon=1',
+      'cluster=/',
+      'theirs=x',
+      'own=x',
+      'child=1',
+      'code=0',
+    ];
+    for (const redirection of ['', '2>&-', '>&- 2>&- <&-']) {
+      const script = `exec ${shell.join(' ')} '${PGARC}' wal-push "$1" ${redirection}`;
+      const env = { ...scene.env, ...Object.fromEntries(shadows.map((pair) => pair.split('='))) };
+      expect(spawnSync('sh', ['-c', script, 'sh', path], { env, encoding: 'utf8' }).status).toBe(ASKED_NODE);
+    }
+  });
+
   it('is found in the spool of the settings file, or of the home folder', async () => {
     const file = scene.env.PGARC_CONFIG!;
     const plain = join(await makeTemporaryFolder('plain'), 'spool');
