@@ -1,7 +1,7 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { access, readdir, realpath, rm } from 'node:fs/promises';
 import { basename, dirname, isAbsolute, join } from 'node:path';
-import { isPgarcError, PgarcError } from '../errors.ts';
+import { type ErrorCode, isPgarcError, PgarcError } from '../errors.ts';
 import { readControlFile } from '../postgres/control-file.ts';
 import { classifyWalFile } from '../wal/file-name.ts';
 import { pushWal } from '../wal/push.ts';
@@ -18,6 +18,9 @@ const UPLOAD_MEMORY = 512 * 1024 * 1024;
 /** Larger segments go as a stream, which holds about so much, bytes (push.ts, compress.ts). */
 const STREAM_ABOVE = 64 * 1024 * 1024;
 const STREAM_MEMORY = 48 * 1024 * 1024;
+
+/** Failures that do not mean that the client would fail too. */
+const OWN_FAILURES: readonly ErrorCode[] = ['interrupted', 'failed', 'no-space'];
 
 /** What belongs to one cluster and ends with it. */
 interface Serving {
@@ -83,8 +86,9 @@ export async function createPushService(parts: DaemonParts): Promise<DaemonServi
       return 'done';
     } catch (error) {
       lookAhead.notePushed(undefined);
-      // Ours, not theirs: the daemon stops, or the cluster went away.
-      if (isPgarcError(error, 'interrupted')) return 'not-served';
+      // Of this process, not of the file or the store: it stops, may open no more files, cannot read what the
+      // client can.
+      if (!isPgarcError(error) || OWN_FAILURES.includes(error.code)) return 'not-served';
       throw error;
     }
   }

@@ -1,0 +1,165 @@
+import { randomFillSync } from 'node:crypto';
+import { readFile, writeFile } from 'node:fs/promises';
+import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { type FakeCluster, makeFakeCluster } from '../support/fake-cluster.ts';
+import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
+import { startMinio, type TestMinio } from '../support/minio.ts';
+import { runPgarc } from '../support/pgarc.ts';
+import { makeTemporaryFolder } from '../support/temporary.ts';
+import { waitFor } from '../support/wait.ts';
+
+const MIB = 2 ** 20;
+/** Ends what hangs for minutes elsewhere. */
+const IMPATIENT = { PGARC_STORE_TIMEOUT: '1s', PGARC_UPLOAD_CONCURRENCY: '4' };
+const NO_NODE = { PGARC_NODE: '/bin/false' };
+
+let minio: TestMinio | undefined;
+let proxy: FaultProxy;
+let cluster: FakeCluster;
+let env: Record<string, string>;
+let prefixes = 0;
+
+beforeEach(async () => {
+  minio ??= await startMinio();
+  proxy = await startFaultProxy(minio.endpoint);
+  cluster = await makeFakeCluster();
+  prefixes += 1;
+  env = {
+    ...minio.env(`pressure${prefixes}`, proxy.endpoint),
+    PGARC_SPOOL: await makeTemporaryFolder('spool'),
+    PGDATA: cluster.data,
+  };
+});
+
+async function residentMiB({ pid }: TestDaemon): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8');
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(status)?.[1]) / 1024;
+}
+
+describe('a store that is down', () => {
+  it('has nothing acknowledged, costs no memory and few lines, and gets the backlog oldest first', async () => {
+    const daemon = await startDaemon({ ...env, ...IMPATIENT });
+    const first = await cluster.add({ number: 1, size: 16 * MIB });
+    await daemon.marked(first.name);
+    proxy.add({ fault: { kind: 'respond', status: 503, body: '<Error><Code>SlowDown</Code></Error>' } });
+    const waiting = [];
+    for (let number = 2; number <= 40; number++) waiting.push(await cluster.add({ number, size: 16 * MIB }));
+    const failing = { env: { ...env, ...NO_NODE }, cwd: cluster.data };
+    const memory: number[] = [];
+    for (let round = 0; round < 10; round++) {
+      const answers = await Promise.all(
+        waiting.slice(0, 6).map(({ name }) => runPgarc(['wal-push', `pg_wal/${name}`], failing)),
+      );
+      for (const answer of answers)
+        expect(answer).toMatchObject({ code: 7, stderr: expect.stringMatching(/^pgarc: /) });
+      memory.push(await residentMiB(daemon));
+    }
+    expect(waiting.filter(({ name }) => daemon.isMarked(name))).toEqual([]);
+    // What leaked with each of the sixty attempts would be 16 MiB.
+    expect(Math.max(...memory.slice(6)) - Math.max(...memory.slice(1, 5)), memory.join()).toBeLessThan(100);
+    expect(proxy.requests.length).toBeGreaterThan(100);
+    await waitFor(() => daemon.stderr().includes('storeDown'));
+
+    proxy.reset();
+    for (const { name } of waiting) await daemon.marked(name);
+    const stored = proxy.requests.flatMap(({ method, path }) =>
+      method === 'PUT' ? (path.match(/[0-9A-F]{24}/) ?? []) : [],
+    );
+    // Each begins in its turn; four at a time may overtake one another.
+    expect(new Set(stored).size).toBe(waiting.length);
+    for (const [at, name] of stored.entries()) {
+      const turn = waiting.findIndex((segment) => segment.name === name);
+      expect(Math.abs(turn - at), name).toBeLessThanOrEqual(4);
+    }
+    const lines = daemon.stderr();
+    expect(lines).not.toContain('storeRetry');
+    expect(lines.match(/storeDown/g)!.length).toBeLessThan(3);
+    expect(lines.match(/storeUp/g)).toHaveLength(1);
+    expect(await runPgarc(['wal-push', `pg_wal/${waiting[0]!.name}`], failing)).toMatchObject({ code: 0 });
+  });
+
+  it('keeps nobody waiting longer than without a daemon', async () => {
+    const daemon = await startDaemon({ ...env, ...IMPATIENT });
+    proxy.add({ fault: { kind: 'respond', status: 503 } });
+    const segments = [];
+    for (let number = 1; number <= 10; number++) segments.push(await cluster.add({ number }));
+    await waitFor(() => proxy.requests.length > 5);
+    const last = segments.at(-1)!;
+    const options = { cwd: cluster.data, env: { ...env, ...IMPATIENT } };
+    const asked = await runPgarc(['wal-push', `pg_wal/${last.name}`], {
+      ...options,
+      env: { ...options.env, ...NO_NODE },
+    });
+    const direct = await runPgarc(['wal-push', `pg_wal/${last.name}`], {
+      ...options,
+      env: { ...options.env, PGARC_DAEMON: 'no' },
+    });
+    expect([asked.code, direct.code]).toEqual([7, 7]);
+    expect(asked.durationMs).toBeLessThan(direct.durationMs + 2000);
+    await daemon.kill();
+  });
+});
+
+describe('SIGTERM', () => {
+  it('lets uploads under way end, and answers who waits for them', async () => {
+    const daemon = await startDaemon(env);
+    const slow = proxy.add({ method: 'PUT', fault: { kind: 'delay', ms: 1500 } });
+    const { name } = await cluster.add({ number: 1 });
+    await waitFor(() => proxy.requests.some(({ method }) => method === 'PUT'));
+    const asking = runPgarc(['wal-push', `pg_wal/${name}`], {
+      cwd: cluster.data,
+      env: { ...env, ...NO_NODE },
+    });
+    await waitFor(async () => (await countConnections(env.PGARC_SPOOL!)) > 0);
+    expect(await daemon.stop()).toMatchObject({ code: 0, stderr: expect.stringContaining('daemonStopping') });
+    expect(await asking).toMatchObject({ code: 0 });
+    slow();
+    expect(await minio!.keys(`pressure${prefixes}/wal_005/`)).toHaveLength(1);
+  });
+
+  it('gives up after a while, and leaves no half upload', async () => {
+    const daemon = await startDaemon(env);
+    const { name, bytes, path } = await cluster.add({ number: 2, size: 128 * MIB, ready: false });
+    // So that it has several parts when compressed.
+    await writeFile(path, randomFillSync(bytes, 8192));
+    proxy.add({ method: 'PUT', path: /partNumber=2/, fault: { kind: 'stall' } });
+    const asking = runPgarc(['wal-push', `pg_wal/${name}`], {
+      cwd: cluster.data,
+      env: { ...env, ...NO_NODE },
+    });
+    await waitFor(() => proxy.requests.some(({ fault }) => fault === 'stall'));
+    const stopped = await daemon.stop();
+    expect(stopped).toMatchObject({ code: 0 });
+    // Not served any more: Node was to do the work itself.
+    expect(await asking).toMatchObject({ code: 1 });
+    const list = new ListMultipartUploadsCommand({
+      Bucket: minio!.bucket,
+      Prefix: `pressure${prefixes}/wal_005/${name}.lz4`,
+    });
+    expect((await minio!.client.send(list)).Uploads ?? []).toEqual([]);
+    expect(await minio!.keys(`pressure${prefixes}/wal_005/`)).toEqual([]);
+  });
+
+  it('a second time ends it at once', async () => {
+    const daemon = await startDaemon(env);
+    await cluster.add({ number: 1 });
+    proxy.add({ method: 'PUT', fault: { kind: 'stall' } });
+    await waitFor(() => proxy.requests.some(({ fault }) => fault === 'stall'));
+    daemon.running.child.kill('SIGTERM');
+    await waitFor(() => daemon.stderr().includes('daemonStopping'));
+    const begin = performance.now();
+    expect(await daemon.stop()).toMatchObject({ code: 75 });
+    expect(performance.now() - begin).toBeLessThan(3000);
+    // What it left does not keep the next one from starting.
+    await startDaemon(env);
+  });
+});
+
+/** Clients of the daemon's socket. */
+async function countConnections(spool: string): Promise<number> {
+  const lines = (await readFile('/proc/net/unix', 'utf8')).split('\n');
+  // St 03 is connected; the listening socket has 01 and the flag 00010000.
+  return lines.filter((line) => line.endsWith(`${spool}/daemon.sock`) && / 03 /.test(line)).length;
+}
