@@ -2,6 +2,7 @@ import { Command, CommanderError } from 'commander';
 import { isPgarcError, PgarcError } from '../src/errors.ts';
 import { COMMANDS } from './commands.ts';
 import { findClusterDirectory, mapExitCode } from './exit-code.ts';
+import { leave } from './leave.ts';
 import { describeError, renderError } from './render-error.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 import { addSettingOptions, collectSettingOptions } from './setting-options.ts';
@@ -45,7 +46,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     code = handleError(runtime, thrown, argv, program);
   }
   await runtime.close();
-  exitWith(code);
+  await leave(mapForPostgres(name, code, active));
 }
 
 function createProgram(): Command {

@@ -1,6 +1,7 @@
 // Where the launcher enters, in plain JavaScript that an old Node can read too.
 import module from 'node:module';
 import { userInfo } from 'node:os';
+import v8 from 'node:v8';
 
 const OLDEST = 24;
 
@@ -11,9 +12,22 @@ if (Number.parseInt(process.versions.node, 10) < OLDEST) {
   );
   process.exit(2);
 }
+avoidHangAtExit();
 enableCompileCache();
 const { main } = await import('./main.ts');
 await main(process.argv.slice(2));
+
+/**
+ * Keeps V8 from compiling on other threads, which is what process.exit can hang on (leave.ts): for where
+ * leave.ts cannot help, an unexpected error or a second signal. The baseline compiler is quick on the main
+ * thread too; the two short commands do not live long enough for the others to pay.
+ */
+function avoidHangAtExit() {
+  v8.setFlagsFromString('--no-concurrent-sparkplug');
+  if (process.argv.includes('wal-push') || process.argv.includes('wal-fetch')) {
+    v8.setFlagsFromString('--no-concurrent-recompilation');
+  }
+}
 
 /** Keeps compiled code in the user's own folder: whoever can write there decides what runs here. */
 function enableCompileCache() {
