@@ -5,7 +5,7 @@ import { type ErrorCode, isPgarcError, PgarcError } from '../errors.ts';
 import { readControlFile } from '../postgres/control-file.ts';
 import { classifyWalFile } from '../wal/file-name.ts';
 import { pushWal } from '../wal/push.ts';
-import type { Cluster } from './cluster.ts';
+import { type Cluster, isSameCluster } from './cluster.ts';
 import { LookAhead } from './look-ahead.ts';
 import { markerPath } from './marker.ts';
 import { Pusher } from './pusher.ts';
@@ -78,6 +78,8 @@ export async function createPushService(parts: DaemonParts): Promise<DaemonServi
   async function push({ body: path }: DaemonRequest): Promise<'done' | 'not-served'> {
     const current = serving;
     if (current === undefined || isStopping || !(await isInside(path, current.cluster))) return 'not-served';
+    // Another cluster may have taken its place a moment ago: uploads under way are of the old one.
+    if (!(await isSameCluster(current.cluster, current.cluster.pgdata))) return 'not-served';
     const { pusher, lookAhead } = current;
     const name = basename(path);
     try {

@@ -1,3 +1,4 @@
+import type { BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PgarcEvent } from '../report/events.ts';
@@ -19,10 +20,17 @@ export interface PusherDeps {
   onInexact?(): void;
 }
 
+/** One upload. */
+interface Upload {
+  ended: Promise<void>;
+  /** The file, just before it was read; undefined until then. */
+  seen: BigIntStats | undefined;
+}
+
 /** Stores WAL files, each by one upload at a time, however many ask for it. */
 export class Pusher {
   readonly #deps: PusherDeps;
-  readonly #running = new Map<string, Promise<void>>();
+  readonly #running = new Map<string, Upload>();
   /** Asked for while all slots were taken, in the order they came. */
   readonly #waiting: (() => void)[] = [];
   #active = 0;
@@ -46,31 +54,44 @@ export class Pusher {
   }
 
   /**
-   * Stores one file of pg_wal and leaves a marker for the launcher; joins the upload of it that is under way.
+   * Stores one file of pg_wal and leaves a marker for the launcher. Joins the upload of it that is under way,
+   * unless the file is another one by now: then what was stored is not what the caller means.
    * @param ahead nobody has asked for it yet
    * @throws what wal-push throws
    */
-  push(name: string, ahead: boolean): Promise<void> {
-    const joined = this.#running.get(name);
-    if (joined !== undefined) return joined;
-    const upload = this.#upload(name, ahead).finally(() => this.#running.delete(name));
-    this.#running.set(name, upload);
-    return upload;
+  async push(name: string, ahead: boolean): Promise<void> {
+    for (;;) {
+      const running = this.#running.get(name);
+      if (running === undefined) return this.#start(name, ahead).ended;
+      if (running.seen === undefined) return running.ended;
+      const now = await statOrUndefined(join(this.#deps.cluster.wal, name));
+      if (now !== undefined && isUnchanged(running.seen, now)) return running.ended;
+      await running.ended.catch(() => undefined);
+    }
   }
 
   /** Waits until nothing is under way. */
   async settle(): Promise<void> {
-    while (this.#running.size > 0) await Promise.allSettled(this.#running.values());
+    while (this.#running.size > 0) {
+      await Promise.allSettled(Array.from(this.#running.values(), ({ ended }) => ended));
+    }
   }
 
-  async #upload(name: string, ahead: boolean): Promise<void> {
+  #start(name: string, ahead: boolean): Upload {
+    const upload: Upload = { ended: Promise.resolve(), seen: undefined };
+    upload.ended = this.#run(upload, name, ahead).finally(() => this.#running.delete(name));
+    this.#running.set(name, upload);
+    return upload;
+  }
+
+  async #run(upload: Upload, name: string, ahead: boolean): Promise<void> {
     const { cluster, push, emit } = this.#deps;
     await this.#takeSlot();
     try {
       const path = join(cluster.wal, name);
-      const before = await stat(path, { bigint: true }).catch(() => undefined);
+      upload.seen = await statOrUndefined(path);
       await push(path);
-      if (before !== undefined) await this.#mark(name, path, before);
+      if (upload.seen !== undefined) await this.#mark(name, path, upload.seen);
     } catch (error) {
       const { code, message } = toFailure(error);
       if (code !== 'interrupted') emit({ type: 'walPushFailed', name, ahead, code, message });
@@ -83,12 +104,10 @@ export class Pusher {
   }
 
   /** Only for a file that is still the one that was there before its upload began. */
-  async #mark(name: string, path: string, before: Awaited<ReturnType<typeof statExactly>>): Promise<void> {
+  async #mark(name: string, path: string, before: BigIntStats): Promise<void> {
     const { out, onInexact } = this.#deps;
-    const after = await statExactly(path).catch(() => undefined);
-    if (after === undefined || !isSameFile(before, after)) return;
-    if (after.size !== before.size || after.mtimeNs !== before.mtimeNs || after.ctimeNs !== before.ctimeNs)
-      return;
+    const after = await statOrUndefined(path);
+    if (after === undefined || !isUnchanged(before, after)) return;
     // No marker is never an error: the file is stored, and whoever asks is told so.
     const isExact = await copyModified(before, markerPath(out, name)).catch(() => false);
     if (!isExact) onInexact?.();
@@ -101,6 +120,16 @@ export class Pusher {
   }
 }
 
-function statExactly(path: string) {
-  return stat(path, { bigint: true });
+function statOrUndefined(path: string): Promise<BigIntStats | undefined> {
+  return stat(path, { bigint: true }).catch(() => undefined);
+}
+
+/** The same file, not written to in between: each write changes one of these, whatever the clock says. */
+function isUnchanged(before: BigIntStats, after: BigIntStats): boolean {
+  return (
+    isSameFile(before, after) &&
+    after.size === before.size &&
+    after.mtimeNs === before.mtimeNs &&
+    after.ctimeNs === before.ctimeNs
+  );
 }

@@ -7,6 +7,7 @@ import { type FakeCluster, makeFakeCluster } from '../support/fake-cluster.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { startMinio, type TestMinio } from '../support/minio.ts';
 import { runPgarc } from '../support/pgarc.ts';
+import { unpackLz4 } from '../support/stored-segment.ts';
 import { makeTemporaryFolder } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -100,6 +101,22 @@ describe('a store that is down', () => {
     expect(asked.durationMs).toBeLessThan(direct.durationMs + 2000);
     await daemon.kill();
   });
+});
+
+it('the upload of a wiped cluster’s segment is not taken for that of the new one’s', async () => {
+  await startDaemon(env);
+  const { name, bytes } = await cluster.add({ number: 1, seed: 'old' });
+  proxy.add({ method: 'PUT', path: new RegExp(name), fault: { kind: 'delay', ms: 3000 } });
+  await waitFor(() => proxy.requests.some(({ fault }) => fault === 'delay'));
+  await cluster.renew();
+  const renewed = await cluster.add({ number: 1, seed: 'new' });
+  expect(renewed.name).toBe(name);
+  expect(await runPgarc(['wal-push', renewed.path], { env })).toMatchObject({
+    code: 1,
+    stderr: expect.stringContaining('other contents'),
+  });
+  const stored = await unpackLz4(await minio!.read(`pressure${prefixes}/wal_005/${name}.lz4`));
+  expect(stored.equals(bytes)).toBe(true);
 });
 
 describe('SIGTERM', () => {

@@ -104,6 +104,28 @@ describe('a pusher', () => {
     expect(hasMarker(A)).toBe(false);
   });
 
+  it.each([
+    ['written to', () => writeFile(join(wal, A), 'other')],
+    ['another with the same time', () => replaceKeepingTime(join(wal, A))],
+  ])('does not take the upload of a file for that of the one it is now, %s', async (_, meddle) => {
+    const ahead = pusher.push(A, true);
+    await begun(A);
+    await meddle();
+    let isDone = false;
+    const asked = pusher.push(A, false).then(() => {
+      isDone = true;
+    });
+    const stale = ended(A);
+    finish.clear();
+    stale.resolve();
+    await ahead;
+    await begun(A);
+    expect([isDone, attempts]).toEqual([false, [join(wal, A), join(wal, A)]]);
+    ended(A).resolve();
+    await asked;
+    expect(hasMarker(A)).toBe(true);
+  });
+
   it('calls a file stored even when no marker can be made', async () => {
     await rm(out, { recursive: true });
     const pushing = pusher.push(A, true);
