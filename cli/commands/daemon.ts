@@ -22,7 +22,8 @@ export function define(command: Command, context: CliContext): void {
   command.action(async () => {
     const first = await context.resolveSettings();
     const config = collectSettingOptions(command).config || process.env.PGARC_CONFIG || '';
-    const settingsFile = await statOrUndefined(config || USUAL_FILE);
+    const path = config || USUAL_FILE;
+    const settingsFile = { path, found: await statOrUndefined(path) };
     // Again, now that the file's time is known: a change after that is seen by it.
     const settings = await context.loadSettings();
     const [{ runDaemon }, { fingerprintOf }, { openEncoder }, { openStore }, { createDaemonLog }, services] =

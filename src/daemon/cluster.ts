@@ -1,6 +1,8 @@
 import type { BigIntStats } from 'node:fs';
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isPgarcError } from '../errors.ts';
+import { readControlFile } from '../postgres/control-file.ts';
 import { holdLock } from './lock.ts';
 
 /** The data directory the daemon serves, opened. */
@@ -21,7 +23,7 @@ export interface Cluster {
 
 /**
  * Opens the cluster in a data directory.
- * @returns undefined while there is none yet
+ * @returns undefined while there is none yet, or none that can be read
  * @throws PgarcError `locked` when another daemon serves it
  */
 export async function openCluster(path: string): Promise<Cluster | undefined> {
@@ -34,14 +36,15 @@ export async function openCluster(path: string): Promise<Cluster | undefined> {
     const wal = join(pgdata, 'pg_wal');
     const status = join(wal, 'archive_status');
     await stat(status);
+    // initdb and restores write it in passing: one that is not whole yet is none.
+    await readControlFile(pgdata);
     await holdLock(directory, pgdata);
     return { pgdata, wal, status, control, directory };
   } catch (error) {
     await control?.close();
     await directory?.close();
-    if (['ENOENT', 'ENOTDIR', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? ''))
-      return undefined;
-    throw error;
+    if (isPgarcError(error, 'locked')) throw error;
+    return undefined;
   }
 }
 

@@ -1,19 +1,16 @@
-import type { BigIntStats } from 'node:fs';
 import type { Encoder } from '../codec/codec.ts';
 import type { Settings } from '../config/settings.ts';
 import { PgarcError } from '../errors.ts';
 import type { Emit } from '../report/events.ts';
-import { pause } from '../store/retry.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { createEventBus, type EventBus } from './bus.ts';
-import { type Cluster, closeCluster, isSameCluster, openCluster } from './cluster.ts';
 import { lockFile } from './lock.ts';
-import { copyModified } from './marker.ts';
 import { nameStore } from './protocol.ts';
+import { Publisher, type SharedSettings } from './publisher.ts';
+import { serveClusters } from './serve-clusters.ts';
 import { type Route, startServer } from './server.ts';
 import type { DaemonService, ServiceFactory } from './services.ts';
 import { daemonSpool, emptySpool, makeSpool } from './spool.ts';
-import { removeState, writeState } from './state.ts';
 
 export interface DaemonDeps {
   settings: Settings;
@@ -26,11 +23,7 @@ export interface DaemonDeps {
   services: readonly ServiceFactory[];
 }
 
-export interface DaemonOptions {
-  /** What the launcher compares with its environment; undefined when it cannot be the same. */
-  fingerprint: string | undefined;
-  /** The settings file as it was before it was read; undefined when there was none. */
-  settingsFile: BigIntStats | undefined;
+export interface DaemonOptions extends SharedSettings {
   /** ms between two looks whether the cluster is still the same; default 1 s. */
   clusterInterval?: number;
   /** How long a stopping daemon lets work under way go on, ms; default 10 s. */
@@ -63,6 +56,7 @@ export async function runDaemon(
   await emptySpool(spool);
   const store = await deps.openStore(bus.emit);
   const parts = { settings, store, encoder: deps.encoder, spool, bus, deadline: deadline.signal };
+  const publisher = new Publisher(spool, lock, options, bus.emit);
   const services: DaemonService[] = [];
   const stopServices = () => Promise.all(services.map((service) => service.stop()));
   try {
@@ -73,10 +67,11 @@ export async function runDaemon(
       store: nameStore(settings),
     });
     try {
-      await serveClusters(pgdata, services);
+      const interval = options.clusterInterval ?? 1000;
+      await serveClusters({ pgdata, services, publisher, bus, socket: spool.socket, interval }, signal);
     } finally {
       const limit = setTimeout(() => deadline.abort(stopped()), options.stopLimit ?? 10_000);
-      await removeState(spool.state);
+      await publisher.withdraw();
       const closed = server.close();
       await stopServices();
       clearTimeout(limit);
@@ -90,48 +85,6 @@ export async function runDaemon(
     await emptySpool(spool);
     store.close();
     await lock.close();
-  }
-
-  async function serveClusters(path: string, all: readonly DaemonService[]): Promise<void> {
-    const interval = options.clusterInterval ?? 1000;
-    let told = false;
-    while (!signal.aborted) {
-      const cluster = await openCluster(path);
-      if (cluster === undefined) {
-        if (!told) bus.emit({ type: 'daemonWaiting', pgdata: path });
-        told = true;
-        await pauseQuietly(interval);
-        continue;
-      }
-      told = false;
-      try {
-        for (const service of all) await service.clusterFound?.(cluster);
-        await publish(cluster);
-        bus.emit({ type: 'daemonReady', pgdata: cluster.pgdata, socket: spool.socket });
-        while (!signal.aborted && (await isSameCluster(cluster, path))) await pauseQuietly(interval);
-      } finally {
-        await removeState(spool.state);
-        if (!signal.aborted) for (const service of all) await service.clusterLost?.();
-        await closeCluster(cluster);
-      }
-    }
-  }
-
-  async function publish(cluster: Cluster): Promise<void> {
-    const { fingerprint, settingsFile } = options;
-    if (fingerprint === undefined) return;
-    if (settingsFile !== undefined && !(await copyModified(settingsFile, spool.settingsMark))) return;
-    await writeState(spool.state, {
-      pid: process.pid,
-      lockFd: lock.fd,
-      controlFd: cluster.control.fd,
-      pgdata: cluster.pgdata,
-      fingerprint,
-    });
-  }
-
-  async function pauseQuietly(ms: number): Promise<void> {
-    await pause(ms, signal).catch(() => undefined);
   }
 }
 

@@ -181,6 +181,9 @@ describe('a marker that must not count', () => {
     expect(await runPgarc(['wal-push', two.path], marker)).toMatchObject({ code: 1 });
     expect(await runPgarc(['wal-push', two.path], { env: fileEnv })).toMatchObject({ code: 0 });
     expect(await isStored(other, two.name, two.bytes)).toBe(true);
+    await waitFor(() =>
+      daemon.stderr().includes('has changed: wal-push and wal-fetch do without this daemon'),
+    );
   });
 
   it('for a daemon whose store comes from the command line', async () => {

@@ -1,4 +1,4 @@
-import { rename, symlink } from 'node:fs/promises';
+import { rename, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { closeCluster, isSameCluster, openCluster } from '../../../src/daemon/cluster.ts';
@@ -35,6 +35,9 @@ it('a cluster is opened once, and known from the one in its place', async () => 
   await rename(data, `${data}.away`);
   expect(await isSameCluster(again, data)).toBe(false);
   await closeCluster(again);
+  // As initdb has it for a moment.
+  await writeFile(join(`${data}.away`, 'global/pg_control'), '');
+  expect(await openCluster(`${data}.away`)).toBeUndefined();
 });
 
 it('memory bounds uploads of large segments', () => {

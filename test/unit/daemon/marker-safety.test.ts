@@ -14,6 +14,7 @@ const ASKED_NODE = 99;
 const SHELLS = [['dash'], ['bash', '--posix'], ['bash'], ['busybox', 'sh']].filter(
   ([program]) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0,
 );
+const HAS_STRACE = spawnSync('strace', ['-V']).status === 0;
 const STORE = 'file:///the store';
 
 /** A daemon's spool and state, where this very process is the daemon. */
@@ -103,6 +104,23 @@ describe.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))('under %
     await rename(join(scene.cluster.data, 'pg_wal'), elsewhere);
     await symlink(elsewhere, join(scene.cluster.data, 'pg_wal'));
     expectTaken();
+  });
+
+  it.runIf(HAS_STRACE)('costs no fork', () => {
+    const args = [
+      '-f',
+      '-qq',
+      '-e',
+      'trace=fork,vfork,clone,clone3,execve',
+      ...shell,
+      PGARC,
+      'wal-push',
+      scene.path,
+    ];
+    const { status, stderr } = spawnSync('strace', args, { env: scene.env, encoding: 'utf8' });
+    expect(status).toBe(0);
+    // busybox is started once, and so is every shell.
+    expect(stderr.match(/^.*(fork|clone|execve)\(.*= (?!-1)/gm)).toHaveLength(1);
   });
 
   it('of another file does not', async () => {
