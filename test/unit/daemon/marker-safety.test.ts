@@ -130,8 +130,7 @@ describe.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))('under %
     expectRefused('');
     const away = join(folder, scene.name);
     await copyFile(scene.path, away);
-    const { atimeNs, mtimeNs } = await stat(scene.path, { bigint: true });
-    await utimes(away, Number(atimeNs) / 1e9, Number(mtimeNs) / 1e9);
+    await copyTime(await stat(scene.path, { bigint: true }), away);
     expectRefused(away);
   });
 
