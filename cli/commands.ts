@@ -45,6 +45,11 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/delete.ts'),
   },
   {
+    name: 'retain',
+    summary: 'drop old backups and WAL by rules',
+    load: () => import('./commands/retain.ts'),
+  },
+  {
     name: 'wal-verify',
     summary: 'find gaps in the archived WAL',
     load: () => import('./commands/wal-verify.ts'),

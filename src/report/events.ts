@@ -50,7 +50,7 @@ export type PgarcEvent =
   /** It answers again. */
   | { type: 'storeUp'; downMs: number; waiting: number };
 
-export type Operation = 'backup' | 'restore' | 'verify';
+export type Operation = 'backup' | 'restore' | 'verify' | 'retain';
 
 /** Receives events. Must not throw and must not block. */
 export type Emit = (event: PgarcEvent) => void;

@@ -57,6 +57,12 @@ export interface ObjectStore {
   /** Removes objects. One that is already gone is not an error. */
   delete(keys: readonly string[], options?: RequestOptions): Promise<void>;
 
+  /**
+   * Whether a deleted object stays as an older version, so that deleting frees nothing by itself. A store that
+   * never does so, or cannot be asked, has no such function or answers undefined.
+   */
+  keepsVersions?(options?: RequestOptions): Promise<boolean | undefined>;
+
   /** Aborts unfinished uploads begun before `before` (multipart, temporary files). @returns how many */
   sweep(before: Date, options?: RequestOptions): Promise<number>;
 

@@ -1,6 +1,6 @@
 import { WAL } from '../backup/format/keys.ts';
 import { isPgarcError, PgarcError } from '../errors.ts';
-import type { ObjectStore } from '../store/store.ts';
+import type { ObjectInfo, ObjectStore } from '../store/store.ts';
 import { classifyWalFile } from './file-name.ts';
 import { type HistoryEntry, parseHistory } from './history.ts';
 import { isSegmentSize, parsePageHeader } from './page-header.ts';
@@ -29,6 +29,8 @@ export interface Archive {
 export interface ListArchiveOptions {
   /** Bytes; when absent it is read from the header of a stored segment. */
   segmentSize?: number | undefined;
+  /** Sees every object of the listing, whatever it is. */
+  onObject?: ((object: ObjectInfo) => void) | undefined;
 }
 
 const STRAYS_KEPT = 100;
@@ -54,7 +56,9 @@ export async function listArchive(
   // The newest and two others: one of them may be damaged.
   const samples: string[] = [];
 
-  for await (const { key, size } of store.list(WAL, { signal, shallow: true })) {
+  for await (const object of store.list(WAL, { signal, shallow: true })) {
+    const { key, size } = object;
+    options.onObject?.(object);
     const file = classifyWalFile(walFileOfKey(key)?.file ?? '');
     if (file === undefined || size === 0) {
       if (strays.length < STRAYS_KEPT) strays.push(key);

@@ -121,6 +121,13 @@ export async function sweepClaims(
   return removed;
 }
 
+/** Names of backups that are being made, or were by a process that was killed: nobody has cleaned up yet. */
+export async function listClaims(store: ObjectStore, signal: AbortSignal): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { key } of store.list(CLAIMS, { signal })) names.push(backupOfClaimKey(key) ?? key);
+  return names;
+}
+
 /** @returns true when there was anything but the claim */
 async function removeUnfinished(store: ObjectStore, backup: string, signal: AbortSignal): Promise<boolean> {
   const keys: string[] = [];

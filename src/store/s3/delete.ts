@@ -100,7 +100,10 @@ function keysRefused(session: S3Session, operation: string, errors: readonly Obj
   const reason = `${errors.length} objects stay, the first is ${key}: ${Code} (${Message})`;
   return storeError(reason, operation, session, {
     retryable: errors.every(({ Code = '' }) => PASSING.has(Code)),
-    details: { keys: errors.slice(0, 100).map(({ Key = '' }) => Key.slice(session.prefix.length)) },
+    details: {
+      refused: errors.length,
+      keys: errors.slice(0, 100).map(({ Key = '' }) => Key.slice(session.prefix.length)),
+    },
   });
 }
 

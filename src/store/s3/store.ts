@@ -13,6 +13,7 @@ import { putObject, putObjectIfAbsent } from './put.ts';
 import { putObjectStream } from './put-stream.ts';
 import { objectOptionsOf, type S3Session } from './session.ts';
 import { sweepUploads } from './sweep.ts';
+import { keepsVersions } from './versioning.ts';
 
 /** Largest object `get` reads unless told otherwise, bytes. */
 const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
@@ -83,6 +84,7 @@ export async function openS3Store(
       for (const key of keys) assertKey(key);
       await deleteObjects(session, keys, signal);
     },
+    keepsVersions: ({ signal } = {}) => keepsVersions(session, signal),
     sweep: (before, { signal } = {}) => sweepUploads(session, before, signal),
     close: () => client.destroy(),
   };

@@ -1,0 +1,45 @@
+import type { Command } from 'commander';
+import { EXIT_WARNINGS } from '../../src/errors.ts';
+import type { CliContext } from '../context.ts';
+import { describe } from '../help.ts';
+
+interface Options {
+  confirm?: boolean;
+  json?: boolean;
+}
+
+export function define(command: Command, context: CliContext): void {
+  describe(command, {
+    description:
+      'Shows which backups and which WAL the rules of retention keep and drop, with the reasons; deletes only with --confirm. The rules are the settings keep-full, keep-window, keep-daily, keep-weekly, keep-monthly and keep-yearly, of which any may keep a backup; without a rule everything stays. See docs/retention.md.',
+    exitCodes: [3, 4, 7, 8],
+    examples: [
+      'pgarc retain --keep-window 14d',
+      'pgarc retain --keep-full 3 --keep-weekly 8',
+      'pgarc retain --confirm',
+    ],
+  });
+  command
+    .option('--confirm', 'really delete')
+    .option('--json', 'one JSON document; sizes are bytes, times RFC 3339 in UTC')
+    .action(async (options: Options) => {
+      const settings = await context.loadSettings();
+      const { describeRules, rulesOf } = await import('../../src/retention/rules.ts');
+      const rules = rulesOf(settings);
+      const store = await context.openStore(settings);
+      const [{ retain }, { renderRetention, retentionToJson, warningsOf }] = await Promise.all([
+        import('../../src/retention/retain.ts'),
+        import('../retain-report.ts'),
+      ]);
+      const confirm = options.confirm === true;
+      const result = await retain({ store, emit: context.emit }, { rules, confirm }, context.signal);
+      const warnings = warningsOf(result);
+      for (const message of warnings) context.emit({ type: 'warning', message });
+      if (options.json) context.printJson(retentionToJson(store.location, rules, result));
+      else context.stdout.write(renderRetention(describeRules(rules), result));
+      if (!confirm && !options.json && result.total.objects > 0) {
+        context.stderr.write('Nothing was deleted. Add --confirm to delete it.\n');
+      }
+      if (warnings.length > 0) context.setExitCode(EXIT_WARNINGS);
+    });
+}

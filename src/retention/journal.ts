@@ -1,0 +1,66 @@
+import { randomUUID } from 'node:crypto';
+import { hostname } from 'node:os';
+import { PgarcError } from '../errors.ts';
+import type { ObjectStore } from '../store/store.ts';
+
+/**
+ * A journal says which backups a run began to delete. It is stored before the first object goes and removed
+ * after the last, so that the next run can tell parts without a sentinel that are left of a deletion from
+ * those of a backup that another tool is making: the former are older than the journal, by the store's own
+ * clock.
+ */
+const JOURNALS = 'pgarc/retention/';
+
+/** A run that ended without removing its journal is not waited for longer, ms. */
+const DEAD_AFTER = 24 * 3_600_000;
+
+export interface Journal {
+  key: string;
+  /** When the store got it. */
+  stored: Date;
+  /** Names of backups. */
+  backups: readonly string[];
+}
+
+/** Reads all journals. One that cannot be read names no backup: what it meant stays. */
+export async function listJournals(store: ObjectStore, signal: AbortSignal): Promise<Journal[]> {
+  const journals: Journal[] = [];
+  for await (const { key, modified } of store.list(JOURNALS, { signal })) {
+    const body = await store.get(key, { signal });
+    if (body !== undefined) journals.push({ key, stored: modified, backups: parseNames(body) });
+  }
+  return journals;
+}
+
+/** Stores a journal. @throws PgarcError `store-unreachable` also when the store does not have it then */
+export async function writeJournal(
+  store: ObjectStore,
+  backups: readonly string[],
+  signal: AbortSignal,
+): Promise<Journal> {
+  const key = `${JOURNALS}${randomUUID()}.json`;
+  const text = { hostname: hostname(), pid: process.pid, time: new Date().toISOString(), backups };
+  await store.put(key, Buffer.from(`${JSON.stringify(text)}\n`), { signal });
+  const stored = await store.head(key, { signal });
+  if (stored === undefined) {
+    throw new PgarcError(
+      'store-unreachable',
+      `${store.location} does not show ${key}, which it has just stored`,
+    );
+  }
+  return { key, stored: stored.modified, backups };
+}
+
+/** Whether a journal's run has ended, one way or another. */
+export function isDead(journal: Journal, now: Date): boolean {
+  return now.getTime() - journal.stored.getTime() > DEAD_AFTER;
+}
+
+function parseNames(body: Buffer): string[] {
+  try {
+    const { backups } = JSON.parse(body.toString('utf8')) as { backups?: unknown };
+    return Array.isArray(backups) ? backups.filter((name) => typeof name === 'string') : [];
+  } catch {
+    return [];
+  }
+}

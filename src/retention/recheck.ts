@@ -1,0 +1,71 @@
+import type { Backup } from '../backup/catalog.ts';
+import { requiredSegments } from '../backup/catalog-segments.ts';
+import { BACKUPS, backupOfSentinelKey, sentinelKey } from '../backup/format/keys.ts';
+import { mapParallel } from '../backup/map-parallel.ts';
+import { PgarcError } from '../errors.ts';
+import type { ObjectStore } from '../store/store.ts';
+import { findWalKeys } from '../wal/read-object.ts';
+import type { RetentionPlan } from './plan.ts';
+import type { Survey } from './survey.ts';
+
+const PARALLEL = 8;
+
+/**
+ * Looks again before anything is deleted: a listing that left something out must not decide what goes. The
+ * backups are listed once more, and what a plan takes to be missing is asked for by its name.
+ * @returns false when the backups have changed since and a new plan is due
+ * @throws PgarcError `store-unreachable` when the store contradicts its own listing
+ */
+export async function isStillTrue(
+  store: ObjectStore,
+  survey: Survey,
+  plan: RetentionPlan,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const before = new Set(survey.backups.map(({ name }) => name));
+  const after = new Set<string>();
+  for await (const { key } of store.list(BACKUPS, { signal, shallow: true })) {
+    const name = backupOfSentinelKey(key);
+    if (name !== undefined) after.add(name);
+  }
+  for (const name of before.symmetricDifference(after)) {
+    const isThere = (await store.head(sentinelKey(name), { signal })) !== undefined;
+    if (isThere !== after.has(name)) throw contradiction(store, sentinelKey(name));
+  }
+  if (before.symmetricDifference(after).size > 0) return false;
+  await mapParallel(
+    plan.dropped,
+    PARALLEL,
+    (backup, each) => expectMissing(store, survey, backup, each),
+    signal,
+  );
+  return true;
+}
+
+/** A backup that counts for no rule because something is missing: that must be so. */
+async function expectMissing(
+  store: ObjectStore,
+  survey: Survey,
+  backup: Backup,
+  signal: AbortSignal,
+): Promise<void> {
+  const { parent } = backup;
+  if (parent !== undefined && !survey.backups.some(({ name }) => name === parent)) {
+    if ((await store.head(sentinelKey(parent), { signal })) !== undefined) {
+      throw contradiction(store, sentinelKey(parent));
+    }
+  }
+  if (!survey.withoutWal.has(backup.name)) return;
+  for (const name of requiredSegments(backup)) {
+    if ((await findWalKeys(store, name, signal)).length === 0) return;
+  }
+  throw contradiction(store, `the WAL of ${backup.name}`);
+}
+
+function contradiction(store: ObjectStore, what: string): PgarcError {
+  return new PgarcError(
+    'store-unreachable',
+    `a listing of ${store.location} is not complete: ${what} was not in it, or is no more`,
+    { hint: 'Nothing was deleted. Try again; if it stays so, ask whoever runs the store.' },
+  );
+}

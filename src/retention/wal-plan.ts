@@ -1,0 +1,124 @@
+import type { Backup } from '../backup/catalog.ts';
+import { parseBackupName } from '../backup/format/backup-name.ts';
+import type { Archive } from '../wal/archive.ts';
+import { parseSegmentName } from '../wal/segment.ts';
+import { hasSegment, type SegmentRange } from '../wal/segment-ranges.ts';
+import { cover, OPEN, subtract } from './intervals.ts';
+import type { PolicyResult } from './policy.ts';
+
+export interface WalPlanInput {
+  archive: Pick<Archive, 'segmentSize' | 'segments'>;
+  policy: Omit<PolicyResult, 'decisions'>;
+  /** All backups there are. */
+  backups: readonly Backup[];
+  /** Those of them that stay. */
+  kept: readonly Backup[];
+  /** Names of backups that are being made. */
+  running: readonly string[];
+}
+
+/** Segments of one timeline that go; both ends belong to it. */
+export interface WalDrop extends SegmentRange {
+  timeline: number;
+}
+
+export interface WalPlan {
+  /** By timeline and place. */
+  drops: readonly WalDrop[];
+  /** Whether the WAL files named after this segment go: itself, its `.partial`, its `.backup`. */
+  isDropped(timeline: number, number: bigint): boolean;
+  /** Why WAL stays that the rules alone would let go; clauses for people. */
+  notes: readonly string[];
+}
+
+/**
+ * Decides which WAL goes: what no kept backup needs and no promised moment. Pure. What stays, of each
+ * timeline: from the start of a continuous stretch on, along its history; start to stop of every kept backup
+ * and everything from the newest backup, or one being made, on, whatever the timeline: there segments of two
+ * timelines hold the same bytes, or nobody can tell yet which will be needed. History files always stay.
+ */
+export function planWal(input: WalPlanInput): WalPlan {
+  const { archive, policy, running } = input;
+  const nothing: WalPlan = { drops: [], isDropped: () => false, notes: [] };
+  if (policy.keepsAllWal || policy.frontier.length === 0) return nothing;
+  const misfit = input.backups.find((backup) => backup.usable && !fits(backup, archive.segmentSize));
+  if (misfit !== undefined) {
+    const note = `${misfit.name} does not fit WAL segments of ${archive.segmentSize / 2 ** 20} MiB: no WAL is dropped`;
+    return { ...nothing, notes: [note] };
+  }
+  const everywhere = keepEverywhere(input);
+  if (typeof everywhere === 'string') return { ...nothing, notes: [everywhere] };
+  const notes = [...policy.untouched].map(
+    ([timeline, why]) => `the WAL of timeline ${timeline} stays: ${why}`,
+  );
+  if (running.length > 0) notes.push(`a backup is being made, and its WAL stays: ${running.join(', ')}`);
+
+  const kept = new Map<number, readonly SegmentRange[]>();
+  const keptOn = (timeline: number): readonly SegmentRange[] => {
+    const known = kept.get(timeline);
+    if (known !== undefined) return known;
+    const ranges = policy.untouched.has(timeline)
+      ? [{ first: 0n, last: OPEN }]
+      : cover([...everywhere, ...keepContinuous(policy, timeline, archive.segmentSize)]);
+    kept.set(timeline, ranges);
+    return ranges;
+  };
+  const drops = [...archive.segments].flatMap(([timeline, stored]) =>
+    subtract(stored, keptOn(timeline)).map((range) => ({ timeline, ...range })),
+  );
+  return { drops, isDropped: (timeline, number) => !hasSegment(keptOn(timeline), number), notes };
+}
+
+/** What stays on every timeline. @returns why nothing can be said, as a clause */
+function keepEverywhere({ archive, policy, backups, kept, running }: WalPlanInput): SegmentRange[] | string {
+  const { segmentSize } = archive;
+  const numberOf = (backup: Backup) => startNumber(backup.name, segmentSize);
+  const ranges: SegmentRange[] = [];
+  for (const backup of policy.frontier) ranges.push({ first: numberOf(backup)!, last: OPEN });
+  for (const name of running) {
+    const first = startNumber(name, segmentSize);
+    if (first === undefined) return `${name} is being made, and its WAL is not known: no WAL is dropped`;
+    ranges.push({ first, last: OPEN });
+  }
+  for (const backup of kept) {
+    const first = numberOf(backup);
+    // Not a backup of PostgreSQL.
+    if (first === undefined) continue;
+    const stop = backup.finishLsn ?? endOfNext(backup, backups);
+    const last = stop === undefined ? OPEN : (stop - 1n) / BigInt(segmentSize);
+    ranges.push({ first, last: last < first ? first : last });
+  }
+  return cover(ranges);
+}
+
+/** Where a damaged backup had ended for certain: with the next one. */
+function endOfNext(backup: Backup, backups: readonly Backup[]): bigint | undefined {
+  return backups
+    .filter((other) => other.usable && other.startLsn > backup.startLsn)
+    .map((other) => other.finishLsn!)
+    .reduce<bigint | undefined>((a, b) => (a !== undefined && a < b ? a : b), undefined);
+}
+
+function keepContinuous(
+  policy: Pick<PolicyResult, 'continuous'>,
+  timeline: number,
+  segmentSize: number,
+): SegmentRange[] {
+  const size = BigInt(segmentSize);
+  return policy.continuous.flatMap(({ spans, from }) =>
+    spans
+      .filter((span) => span.timeline === timeline && (span.end === undefined || span.end > from.startLsn))
+      .map((span) => {
+        const begin = span.begin > from.startLsn ? span.begin : from.startLsn;
+        return { first: begin / size, last: span.end === undefined ? OPEN : (span.end - 1n) / size };
+      }),
+  );
+}
+
+function fits(backup: Backup, segmentSize: number): boolean {
+  return startNumber(backup.name, segmentSize) === backup.startLsn / BigInt(segmentSize);
+}
+
+function startNumber(name: string, segmentSize: number): bigint | undefined {
+  return parseSegmentName(parseBackupName(name)?.segment ?? '', segmentSize)?.number;
+}
