@@ -23,7 +23,7 @@ for (const tls of [false, true]) {
           awsSecretAccessKey: minio.secretKey,
         }),
         (event) => {
-          throw new Error(`unexpected event ${JSON.stringify(event)}`);
+          if (event.type !== 'storeRequest') throw new Error(`unexpected event ${JSON.stringify(event)}`);
         },
       ),
     1000,
