@@ -43,6 +43,8 @@ export async function createFetchService(parts: DaemonParts): Promise<DaemonServ
   const { fetchTimeout } = settings;
   // The store itself asks again for as long as PostgreSQL shall wait.
   const patientStore = await openStore({ ...settings, storeTimeout: fetchTimeout }, bus.emit);
+  // Whoever asks for a segment that is on its way must not wait for longer than he would alone.
+  const hastyStore = await openStore({ ...settings, storeTimeout: 0 }, bus.emit);
   const unwatch = watchFolder(spool.in, () => serving?.prefetcher.look());
   const timer = setInterval(() => serving?.prefetcher.look(), LOOK_INTERVAL).unref();
   let serving: Serving | undefined;
@@ -70,7 +72,7 @@ export async function createFetchService(parts: DaemonParts): Promise<DaemonServ
         return bytes;
       },
       async fetchAhead(name, path, signal) {
-        const ahead = { ...deps, store: parts.store };
+        const ahead = { ...deps, store: hastyStore };
         return (await fetchAhead(ahead, expectFile(name, control), path, signal)).bytes;
       },
     });
@@ -122,6 +124,7 @@ export async function createFetchService(parts: DaemonParts): Promise<DaemonServ
       clearInterval(timer);
       unwatch();
       patientStore.close();
+      hastyStore.close();
     },
   };
 }
