@@ -1,10 +1,11 @@
 /**
- * Every failure pgarc reports on purpose, in one table: code → exit code, and whether trying again may help.
- * The exit codes are a contract with scripts and with PostgreSQL; docs/errors.md mirrors this table.
+ * Every failure pgarc reports on purpose, in one table: code → exit code, whether trying again may help, and
+ * what to do where the error itself has no better advice. The exit codes are a contract with scripts and with
+ * PostgreSQL; docs/errors.md mirrors this table.
  */
 const TABLE = {
   failed: { exitCode: 1, retryable: false },
-  usage: { exitCode: 2, retryable: false },
+  usage: { exitCode: 2, retryable: false, hint: "See `pgarc --help` and the command's own." },
   'setting-invalid': { exitCode: 2, retryable: false },
   refused: { exitCode: 4, retryable: false },
   'identity-mismatch': { exitCode: 4, retryable: false },
@@ -13,17 +14,39 @@ const TABLE = {
   'no-space': { exitCode: 4, retryable: false },
   'no-such-backup': { exitCode: 5, retryable: false },
   locked: { exitCode: 6, retryable: true },
-  'store-unreachable': { exitCode: 7, retryable: true },
-  'postgres-unreachable': { exitCode: 7, retryable: true },
-  'object-missing': { exitCode: 8, retryable: false },
-  'object-damaged': { exitCode: 8, retryable: false },
-  'wal-gap': { exitCode: 8, retryable: false },
+  'store-unreachable': {
+    exitCode: 7,
+    retryable: true,
+    hint: 'Check the endpoint, the network and the store itself.',
+  },
+  'postgres-unreachable': { exitCode: 7, retryable: true, hint: 'Check that the server runs, and its log.' },
+  'object-missing': {
+    exitCode: 8,
+    retryable: false,
+    hint: 'Put a copy in its place or take a new backup; `pgarc verify` and `pgarc wal-verify` tell what else is gone.',
+  },
+  'object-damaged': {
+    exitCode: 8,
+    retryable: false,
+    hint: 'Put an undamaged copy in its place or take a new backup; `pgarc verify` tells what else is damaged.',
+  },
+  'wal-gap': { exitCode: 8, retryable: false, hint: 'Run `pgarc wal-verify`: it names what is missing.' },
   'target-outside-window': { exitCode: 9, retryable: false },
-  'wal-invalid': { exitCode: 1, retryable: false },
+  'wal-invalid': {
+    exitCode: 1,
+    retryable: false,
+    hint: 'Nothing was stored; look at the file and at what wrote it.',
+  },
   'wal-conflict': { exitCode: 1, retryable: false },
   'wal-not-found': { exitCode: 74, retryable: false },
   interrupted: { exitCode: 75, retryable: true },
-} as const satisfies Record<string, { exitCode: number; retryable: boolean }>;
+} as const satisfies Record<string, TableEntry>;
+
+interface TableEntry {
+  exitCode: number;
+  retryable: boolean;
+  hint?: string;
+}
 
 export type ErrorCode = keyof typeof TABLE;
 
@@ -53,10 +76,11 @@ export class PgarcError extends Error {
   constructor(code: ErrorCode, message: string, options: ErrorOptions = {}) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = 'PgarcError';
+    const entry: TableEntry = TABLE[code];
     this.code = code;
-    this.exitCode = TABLE[code].exitCode;
-    this.hint = options.hint;
-    this.retryable = options.retryable ?? TABLE[code].retryable;
+    this.exitCode = entry.exitCode;
+    this.hint = options.hint ?? entry.hint;
+    this.retryable = options.retryable ?? entry.retryable;
     this.details = options.details;
   }
 }

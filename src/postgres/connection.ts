@@ -185,7 +185,9 @@ function describeUnreachable(error: unknown, address: ServerAddress, user: strin
     ? `Allow user "${user}" to log in (pg_hba.conf, PGUSER, PGPASSWORD or ~/.pgpass).`
     : code.startsWith('3D')
       ? 'Name an existing database with PGDATABASE.'
-      : 'Start the server, or say where it is with PGHOST and PGPORT.';
+      : /does not support SSL/.test(reason)
+        ? 'Switch ssl on in the server, or allow a connection without TLS with PGSSLMODE=prefer.'
+        : 'Start the server, or say where it is with PGHOST and PGPORT.';
   return new PgarcError(
     'postgres-unreachable',
     `cannot connect to PostgreSQL at ${formatAddress(address)} as user "${user}": ${reason}`,
@@ -204,8 +206,13 @@ function describeLost(error: unknown, address: string): PgarcError {
   );
 }
 
+/** SQLSTATE insufficient_privilege. */
+const NOT_ALLOWED = '42501';
+const GRANT_HINT =
+  'Connect as a superuser (PGUSER), or grant it pg_monitor and EXECUTE on pg_switch_wal and the functions that start and stop a backup.';
+
 function describeQueryError(error: unknown, address: string): PgarcError {
-  const { code, hint } = error as { code?: unknown; hint?: unknown };
+  const { code, hint = code === NOT_ALLOWED ? GRANT_HINT : undefined } = error as Record<string, unknown>;
   // Five characters: an SQLSTATE. Class 57P is the server going away.
   if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code) || code.startsWith('57P')) {
     return describeLost(error, address);

@@ -16,7 +16,7 @@ const MIN_SEGMENT_SIZE = 1n << 20n;
  * @throws PgarcError `wal-invalid` that says what is wrong
  */
 export function checkText(file: Extract<WalFile, { kind: 'history' | 'backup' }>, bytes: Buffer): void {
-  if (bytes.length === 0) throw invalid(file.name, 'it is empty');
+  if (bytes.length === 0) throw invalid(file, 'it is empty');
   const text = bytes.toString('latin1');
   if (file.kind === 'history') parseHistory(text, file.timeline);
   else checkBackupHistory(file, text);
@@ -26,13 +26,14 @@ export function checkText(file: Extract<WalFile, { kind: 'history' | 'backup' }>
 function checkBackupHistory(file: Extract<WalFile, { kind: 'backup' }>, text: string): void {
   const match = START_LINE.exec(text);
   const lsn = parseLsn(match?.[1] ?? '');
-  if (match === null || lsn === undefined) throw invalid(file.name, 'it has no START WAL LOCATION');
+  if (match === null || lsn === undefined) throw invalid(file, 'it has no START WAL LOCATION');
   const sameOffset = lsn % MIN_SEGMENT_SIZE === BigInt(file.offset) % MIN_SEGMENT_SIZE;
   if (match[2] !== file.segmentName || !sameOffset) {
-    throw invalid(file.name, `it is of the backup that started at ${match[1]} in ${match[2]}`);
+    throw invalid(file, `it is of the backup that started at ${match[1]} in ${match[2]}`);
   }
 }
 
-function invalid(name: string, what: string): PgarcError {
-  return new PgarcError('wal-invalid', `${name} is not the backup history file of that name: ${what}`);
+function invalid({ name, kind }: WalFile, what: string): PgarcError {
+  const kindName = kind === 'history' ? 'timeline history file' : 'backup history file';
+  return new PgarcError('wal-invalid', `${name} is not the ${kindName} of that name: ${what}`);
 }

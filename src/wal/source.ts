@@ -90,7 +90,10 @@ async function openFile(path: string): Promise<FileHandle> {
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     if (code === 'ENOENT' || code === 'ENOTDIR') {
-      throw new PgarcError('wal-invalid', `${path} does not exist`, { cause });
+      throw new PgarcError('wal-invalid', `${path} does not exist`, {
+        cause,
+        hint: 'A relative path starts where pgarc is run: for archive_command in the data directory.',
+      });
     }
     throw new PgarcError('failed', `cannot read ${path}: ${messageOf(cause)}`, { cause });
   }
@@ -109,5 +112,7 @@ async function isAllZeros(handle: FileHandle, size: number): Promise<boolean> {
 
 function assertSame(file: WalFile, before: Stats, after: Stats): void {
   if (before.size === after.size && before.mtimeMs === after.mtimeMs) return;
-  throw new PgarcError('wal-invalid', `${file.name} was written to while it was being archived`);
+  throw new PgarcError('wal-invalid', `${file.name} was written to while it was being archived`, {
+    hint: 'It is read again when PostgreSQL offers it again; find out what writes to it.',
+  });
 }

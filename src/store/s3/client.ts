@@ -84,6 +84,7 @@ async function readCa(file: string): Promise<Buffer> {
   } catch (error) {
     throw new PgarcError('setting-invalid', `s3-ca-file cannot be read: ${messageOf(error)}`, {
       cause: error,
+      hint: 'See `pgarc config show` for where the setting comes from.',
     });
   }
   if (pem.includes('-----BEGIN CERTIFICATE-----')) return pem;

@@ -34,6 +34,9 @@ const FINAL_STATUSES = new Set([400, 401, 403, 405, 407, 411, 412, 501]);
 const PASSING_ERRORS =
   /^(ECONN(REFUSED|RESET|ABORTED)|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN|EADDRNOTAVAIL|EMFILE|HPE_\w+|ERR_STREAM_\w+)$/;
 
+/** Those of them that speak of an endpoint where nobody answers. */
+const UNANSWERED = /^(ECONNREFUSED|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOST\w+|ENET\w+)$/;
+
 const TLS_ERRORS = /CERT|SIGNATURE|^ERR_TLS|^ERR_SSL|^EPROTO$|^HOSTNAME_MISMATCH$/;
 
 /**
@@ -126,11 +129,16 @@ function judgeError(error: unknown): Judgement {
       hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where the default chain of AWS finds a role.',
     };
   }
-  if (code !== undefined && PASSING_ERRORS.test(code)) return { reason: message, retryable: true };
+  if (code !== undefined && PASSING_ERRORS.test(code)) {
+    const hint = UNANSWERED.test(code)
+      ? { hint: 'Check that the endpoint is the right one, that the store runs, and the network to it.' }
+      : {};
+    return { reason: message, retryable: true, ...hint };
+  }
   if (code !== undefined && TLS_ERRORS.test(code)) {
     const hint = /^ERR_SSL|^EPROTO$/.test(code)
       ? 'Check whether the endpoint speaks https on that port.'
-      : 'Name the certificate of the CA of the store with PGARC_S3_CA_FILE.';
+      : 'Name the certificate of the CA that signed for the store with PGARC_S3_CA_FILE; `pgarc config show` has the file now in use.';
     return { reason: message, retryable: false, hint };
   }
   return { reason: message, retryable: false };
