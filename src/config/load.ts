@@ -47,9 +47,12 @@ async function readSettingsFile(named: string | undefined): Promise<SettingsFile
       throw new Error('it must hold lines of `name: value`');
     return { path, values: values as Record<string, unknown> };
   } catch (error) {
+    const isUnread = (error as NodeJS.ErrnoException).syscall !== undefined;
     throw new PgarcError('setting-invalid', `settings file ${path}: ${messageOf(error).split('\n')[0]}`, {
       cause: error,
-      hint: 'The file is YAML: one `name: value` a line, names as `pgarc config show` prints them.',
+      hint: isUnread
+        ? 'Let it be readable for this user, or name another one with --config or PGARC_CONFIG.'
+        : 'The file is YAML: one `name: value` a line, names as in docs/settings.md.',
     });
   }
 }

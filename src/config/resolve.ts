@@ -2,7 +2,7 @@ import { PgarcError } from '../errors.ts';
 import type { Environment, Reading } from './foreign.ts';
 import { type Facts, SCHEMA, SETTING_KEYS, type SettingKey } from './schema.ts';
 import type { Settings } from './settings.ts';
-import { findUnknownFileKeys, findUnknownVariables } from './unknown.ts';
+import { findUnknownFileKeys, findUnknownVariables, isPlainValue } from './unknown.ts';
 import { variablesOf } from './variables.ts';
 
 /** Everything settings are made of. */
@@ -140,6 +140,7 @@ function findFileValue(key: SettingKey, file: SettingsFile | undefined): Found |
   const { name } = SCHEMA[key];
   const written = file?.values[name];
   if (file === undefined || written === undefined || written === null || written === '') return undefined;
+  if (!isPlainValue(written)) return undefined;
   const value = Array.isArray(written) ? written.join(',') : String(written);
   return { value, origin: { kind: 'file', name: `${file.path}:${name}` } };
 }
@@ -159,7 +160,7 @@ function createSettingsError(problems: readonly Problem[]): PgarcError {
   return new PgarcError('setting-invalid', problems.map(({ message }) => message).join('\n'), {
     hint:
       hints.join(' ') ||
-      'See `pgarc config show` for every setting and docs/settings.md for what is allowed.',
+      'Correct it where it comes from, or take it away there; docs/settings.md has every setting and what is allowed.',
     details: { settings: problems.map(({ name, message }) => ({ name, message })) },
   });
 }

@@ -48,7 +48,8 @@ function describeUnknown(what: string, name: string, known: readonly string[]): 
   };
 }
 
-function isPlainValue(value: unknown): boolean {
+/** Whether a value of the file is one word or a list of words. A map is told of by findUnknownFileKeys. */
+export function isPlainValue(value: unknown): boolean {
   if (Array.isArray(value)) return value.every((one) => typeof one !== 'object');
   return value === null || typeof value !== 'object';
 }
