@@ -22,7 +22,7 @@ export function explainMiss(
   }
   const what = describeTarget(target);
   if (target.kind === 'xid' || target.kind === 'name') {
-    return { ...explainNotFound(what, missed), oldest, newest };
+    return { ...explainNotFound(what, missed, newest && describeMoment(newest, target)), oldest, newest };
   }
   const behind = missed.filter((aim) => aim.side === 'after');
   if (behind.length === 0) {
@@ -31,7 +31,7 @@ export function explainMiss(
       reason: `${what} lies before the first moment that can be reached, ${start}`,
       hint:
         backup === undefined
-          ? undefined
+          ? 'No backup in the archive is older: choose a later moment.'
           : 'An older backup may reach it: leave the choice to pgarc with LATEST.',
       oldest,
       newest,
@@ -93,9 +93,17 @@ function explainNoBackup(
   return `no backup can be recovered${on}; the newest, ${first.name}: ${first.reason}`;
 }
 
-function explainNotFound(what: string, missed: readonly Aim[]): Pick<Explanation, 'reason' | 'hint'> {
+function explainNotFound(
+  what: string,
+  missed: readonly Aim[],
+  newest: string | undefined,
+): Pick<Explanation, 'reason' | 'hint'> {
   if (missed.every((aim) => aim.searched)) {
-    return { reason: `${what} is not in the WAL that can be recovered`, hint: undefined };
+    const until = newest === undefined ? '' : `, whose newest moment is ${newest}`;
+    return {
+      reason: `${what} is not in the WAL that can be recovered${until}`,
+      hint: 'Choose another target; without one, recovery goes to the end of the archived WAL.',
+    };
   }
   return {
     reason: `${what} was not found in the newest WAL, and what is older is too much to look through`,

@@ -48,14 +48,20 @@ export async function chooseBackup(
     };
   }
   let { hint } = answer;
-  if (hasTarget && backup !== undefined) {
+  if (backup !== undefined) {
     const other = await resolveTarget(deps, request, signal);
-    if (other.reachable) hint = `Backup ${other.backup.name} leads to it; LATEST chooses it by itself.`;
+    if (other.reachable) hint = tellOther(other, hasTarget);
   }
-  throw new PgarcError(hasTarget ? 'target-outside-window' : 'wal-gap', answer.reason, {
+  const isAim = hasTarget || typeof request.timeline === 'number';
+  throw new PgarcError(isAim ? 'target-outside-window' : 'wal-gap', answer.reason, {
     ...(hint === undefined ? {} : { hint }),
     details: { oldest: answer.oldest, newest: answer.newest, skipped: answer.skipped },
   });
+}
+
+function tellOther({ backup, timeline }: ReachableTarget<Backup>, hasTarget: boolean): string {
+  if (hasTarget) return `Backup ${backup.name} leads to it; LATEST chooses it by itself.`;
+  return `Backup ${backup.name} leads to timeline ${timeline}; --target-timeline current stays on this one's.`;
 }
 
 /** Recovery without a target ends at a gap as if the archive ended there. */

@@ -97,6 +97,7 @@ describe('resolveTarget', () => {
     store();
     const result = await resolve({ kind: 'time', time: at(9) });
     expect(result).toMatchObject({ reachable: false, oldest: { time: at(10) } });
+    expect(result).toHaveProperty('hint', expect.stringContaining('choose a later moment'));
     expect(result).toHaveProperty('reason', expect.stringContaining(formatTimestamp(at(10))));
   });
 
@@ -142,7 +143,11 @@ describe('resolveTarget', () => {
       settings: { recovery_target_name: 'release' },
     });
     expect(await resolve({ kind: 'name', name: 'nothing' })).toMatchObject({ reachable: false });
-    expect(await resolve({ kind: 'xid', xid: 5 })).toMatchObject({ reachable: false });
+    expect(await resolve({ kind: 'xid', xid: 5 })).toMatchObject({
+      reachable: false,
+      reason: expect.stringContaining(formatTimestamp(at(50))),
+      hint: expect.stringContaining('end of the archived WAL'),
+    });
     expect(await resolve({ kind: 'xid', xid: 25 }, { backup: 'b' })).toMatchObject({ reachable: false });
   });
 
