@@ -10,11 +10,18 @@ export function toDocument(result: FetchResult): unknown {
   return {
     backup: backup.name,
     ...rest,
+    durationMs: Math.round(result.durationMs),
     newest: newest === undefined ? null : describeMoment(newest),
     settings: result.settings ?? null,
     signalFile: result.signalFile ?? null,
   };
 }
+
+const AT_TARGET = {
+  pause: 'then it pauses',
+  promote: 'then it opens a new timeline',
+  shutdown: 'then the server shuts down',
+} as const;
 
 /** What was done, and what to run next. */
 export function render(result: FetchResult, options: FetchOptions): string {
@@ -34,12 +41,9 @@ function describeRecovery(result: FetchResult, options: FetchOptions): string[] 
     .filter(([name]) => name !== 'recovery_target_timeline')
     .map(([name, value]) => `${name} = ${value}`);
   const aim = target.length === 0 ? 'to the end of the archive' : `to ${target.join(', ')}`;
-  const then =
-    options.mode === 'standby'
-      ? 'then it follows as a standby'
-      : target.length === 0
-        ? 'then it opens a new timeline'
-        : `then ${options.action}`;
+  const atEnd = options.mode === 'standby' ? 'and goes on as a standby' : 'then it opens a new timeline';
+  // PostgreSQL's: a standby that has a target leaves recovery there, too.
+  const then = target.length === 0 ? atEnd : AT_TARGET[options.action];
   const lines = [`recovery goes ${aim} on timeline ${result.timeline}, ${then}`];
   if (result.newest !== undefined)
     lines.push(`the newest moment in the archive is ${tellMoment(result.newest)}`);
@@ -48,19 +52,32 @@ function describeRecovery(result: FetchResult, options: FetchOptions): string[] 
 }
 
 function nextSteps(result: FetchResult, options: FetchOptions): string[] {
-  const steps = [['Start it:', `pg_ctl -D ${quote(result.pgdata)} start`]];
-  if (result.signalFile === undefined) return formatSteps(steps);
+  const pgdata = quote(result.pgdata);
+  const start = ['Start it:', `pg_ctl -D ${pgdata} start`];
+  if (result.signalFile === undefined) return formatSteps([...rawSteps(pgdata, options), start]);
+  const steps = [start];
   steps.push([
     'See how far it is:',
     'psql -c "select pg_is_in_recovery(), pg_last_wal_replay_lsn(), pg_last_xact_replay_timestamp()"',
   ]);
-  if (options.mode === 'recovery' && options.target.kind !== 'none' && options.action === 'pause') {
+  if (options.target.kind !== 'none' && options.action === 'pause') {
     steps.push(['Look at the data, then let it go on:', 'psql -c "select pg_wal_replay_resume()"']);
   }
-  if (options.mode === 'standby') {
+  if (options.mode === 'standby' && options.target.kind === 'none') {
     steps.push(['To stream from the primary:', 'set primary_conninfo in postgresql.conf before the start']);
   }
   return formatSteps(steps);
+}
+
+/** Without WAL these files are no consistent cluster, and PostgreSQL refuses to start on them. */
+function rawSteps(pgdata: string, { restoreCommand }: FetchOptions): string[][] {
+  return [
+    [
+      'Tell it where its WAL is, in postgresql.conf:',
+      `restore_command = '${restoreCommand.replace(/'/g, "''")}'`,
+    ],
+    ['Let it recover from there (standby.signal makes a standby):', `touch ${pgdata}/recovery.signal`],
+  ];
 }
 
 function formatSteps(steps: readonly string[][]): string[] {

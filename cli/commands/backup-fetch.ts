@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { FetchOptions } from '../../src/backup/fetch/fetch.ts';
+import type { RestoreFlags } from '../../src/backup/fetch/restore-flags.ts';
 import {
   parseTarget,
   parseTargetTimeline,
@@ -18,7 +19,7 @@ interface Options extends TargetOptions {
   targetAction: FetchOptions['action'];
   standby?: boolean;
   raw?: boolean;
-  tablespaceMap: string[];
+  tablespaceMap?: string[];
   tablespaceRoot?: string;
   json?: boolean;
 }
@@ -60,7 +61,6 @@ export function define(command: Command, context: CliContext): void {
       '--tablespace-map <OLD=NEW>',
       'a tablespace, by oid or directory, goes to NEW; repeatable',
       append,
-      [],
     )
     .option('--tablespace-root <dir>', 'every tablespace goes to DIR/<oid>')
     .option('--raw', 'only the files: no recovery settings and no signal file')
@@ -73,6 +73,8 @@ export function define(command: Command, context: CliContext): void {
       const deps = { store, emit: context.emit };
       const result = await fetchBackup(deps, request.options, context.signal);
       for (const message of result.warnings) context.emit({ type: 'warning', message });
+      if (request.secrets.length > 0 && result.signalFile !== undefined)
+        tellOfSecrets(context, request.secrets);
       if (result.warnings.length > 0) context.setExitCode(EXIT_WARNINGS);
       const report = await import('../fetch-report.ts');
       if (options.json) context.printJson(report.toDocument(result));
@@ -103,6 +105,8 @@ async function readRequest(
     });
   }
   const { parseTablespaceMap } = await import('../../src/backup/fetch/tablespaces.ts');
+  const { flags, secrets } = await chooseFlags(command, resolved);
+  const { formatRestoreCommand } = await import('../../src/backup/fetch/recovery-settings.ts');
   const request: FetchOptions = {
     pgdata: resolve(settings.pgdata),
     name,
@@ -110,14 +114,14 @@ async function readRequest(
     timeline: parseTargetTimeline(options.targetTimeline),
     mode: chooseMode(options),
     action: options.targetAction,
-    tablespaces: { map: parseTablespaceMap(options.tablespaceMap), root: options.tablespaceRoot },
-    restoreCommand: await buildRestoreCommand(command, context, resolved, options.raw === true),
+    tablespaces: { map: parseTablespaceMap(options.tablespaceMap ?? []), root: options.tablespaceRoot },
+    restoreCommand: formatRestoreCommand([findLauncher()], flags),
     concurrency: settings.downloadConcurrency,
   };
   if (request.mode === 'raw' && request.target.kind !== 'none') {
     throw new PgarcError('usage', '--raw writes no recovery settings, so it cannot have a target');
   }
-  return { settings, options: request };
+  return { settings, options: request, secrets };
 }
 
 function chooseMode(options: Options): FetchOptions['mode'] {
@@ -127,25 +131,19 @@ function chooseMode(options: Options): FetchOptions['mode'] {
   return options.raw ? 'raw' : options.standby ? 'standby' : 'recovery';
 }
 
-async function buildRestoreCommand(
-  command: Command,
-  context: CliContext,
-  resolved: ResolvedSettings,
-  isRaw: boolean,
-): Promise<string> {
+async function chooseFlags(command: Command, resolved: ResolvedSettings): Promise<RestoreFlags> {
   const { chooseRestoreFlags } = await import('../../src/backup/fetch/restore-flags.ts');
-  const { formatRestoreCommand } = await import('../../src/backup/fetch/recovery-settings.ts');
-  const { flags, secrets } = chooseRestoreFlags(resolved, collectSettingOptions(command).envdir);
-  if (secrets.length > 0 && !isRaw) {
-    context.emit({
-      type: 'warning',
-      message: `restore_command holds no secrets: the server needs ${secrets.join(', ')} in its own environment`,
-      hint: 'Or keep them in a settings file (--config) or an envdir (--envdir), which restore_command then names.',
-    });
-  }
-  return formatRestoreCommand([findLauncher()], flags);
+  return chooseRestoreFlags(resolved, collectSettingOptions(command).envdir);
 }
 
-function append(value: string, previous: string[]): string[] {
-  return [...previous, value];
+function tellOfSecrets(context: CliContext, secrets: readonly string[]): void {
+  context.emit({
+    type: 'warning',
+    message: `restore_command holds no secrets: the server needs ${secrets.join(', ')} in its own environment`,
+    hint: 'Or keep them in a settings file (--config) or an envdir (--envdir), which restore_command then names.',
+  });
+}
+
+function append(value: string, previous: string[] | undefined): string[] {
+  return [...(previous ?? []), value];
 }

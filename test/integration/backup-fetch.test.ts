@@ -1,4 +1,4 @@
-import { mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { mustRunPgarc, runPgarc } from '../support/pgarc.ts';
@@ -83,6 +83,24 @@ describe('backup-fetch of a tree that WAL-G wrote', () => {
     expect(await readFile(join(data, 'postgresql.auto.conf'), 'utf8')).not.toContain('restore_command');
   });
 
+  it('says after --raw what makes the files a cluster', async () => {
+    const { data, result } = await restore(['LATEST', '--raw']);
+    const [, command] = /^ *(restore_command = .*)$/m.exec(result.stdout) ?? [];
+    const [, signalFile] = /^ *touch (.*)$/m.exec(result.stdout) ?? [];
+    await appendFile(join(data, 'postgresql.conf'), `${command}\n`);
+    await writeFile(String(signalFile), '');
+    const server = await startPostgres({ dataDir: data });
+    await untilRecovered(server);
+    expect(await readSampleValues(server)).toBe(SAMPLE_END);
+  });
+
+  it('does not promise a standby that has a target to go on as one', async () => {
+    const { result } = await restore(['LATEST', '--standby', '--target', 'immediate']);
+    expect(result.stdout).toContain('then it pauses');
+    expect(result.stdout).toContain('select pg_wal_replay_resume()');
+    expect(result.stdout).not.toContain('primary_conninfo');
+  });
+
   it('keeps the modes that PostgreSQL wants', async () => {
     const { data, root } = await restore(['LATEST']);
     for (const path of [data, join(data, 'pg_wal/archive_status'), root, join(root, '16384')]) {
@@ -138,7 +156,23 @@ describe('backup-fetch refuses', () => {
     const lsn = await runPgarc(['backup-fetch', data, SAMPLE_DELTA, '--target-lsn', '0/3000000'], { env });
     expect(lsn.code).toBe(9);
     expect(lsn.stderr).toContain(SAMPLE_FULL);
+    const timeline = await runPgarc(['backup-fetch', data, 'LATEST', '--target-timeline', '7'], { env });
+    expect(timeline).toMatchObject({ code: 9, stderr: expect.stringContaining('timeline 7') });
     expect(await stat(data).catch(() => undefined)).toBeUndefined();
+  });
+
+  it('to follow a timeline that the newest backup does not lead to, and names one that does', async () => {
+    const other = await copySample();
+    // Left between the two backups: the delta lies on the dead end.
+    await writeFile(join(other, 'wal_005/00000002.history'), '1\t0/4000000\tno recovery target specified\n');
+    const { data } = await makeTarget();
+    const result = await runPgarc(['backup-fetch', data, 'LATEST'], {
+      env: { PGARC_STORE: `file://${other}` },
+    });
+    expect(result.code).toBe(8);
+    expect(result.stderr).toMatch(
+      new RegExp(`hint: Backup ${SAMPLE_FULL} leads to timeline 2; --target-timeline`),
+    );
   });
 
   it('a backup whose own WAL is not in the archive', async () => {
