@@ -24,10 +24,15 @@ export function define(command: Command, context: CliContext): void {
         { name, concurrency: settings.downloadConcurrency },
         context.signal,
       );
-      if (options.json) context.printJson({ ok: result.failures.length === 0, ...result });
+      if (options.json) context.printJson(toDocument(result));
       else context.stdout.write(render(result));
       if (result.failures.length > 0) throw toError(result);
     });
+}
+
+/** The document of --json. Durations are ms, sizes bytes. */
+function toDocument(result: VerifyResult): unknown {
+  return { ok: result.failures.length === 0, ...result, durationMs: Math.round(result.durationMs) };
 }
 
 function render(result: VerifyResult): string {
@@ -35,13 +40,17 @@ function render(result: VerifyResult): string {
     ({ key, reason }) => `FAILED  ${key}: ${reason.replace(`${key} `, '')}\n`,
   );
   const { backups, objects, segments, bytes, durationMs } = result;
-  const sum = `${backups.length} backups, ${objects} objects (${segments} of them WAL segments), ${formatBytes(bytes)} in ${formatDuration(durationMs)}`;
-  return `${lines.join('')}${lines.length === 0 ? 'ok' : `${lines.length} failures`}: ${sum}\n`;
+  const sum = `${count(backups.length, 'backup')}, ${objects} objects (${segments} of them WAL segments), ${formatBytes(bytes)} in ${formatDuration(durationMs)}`;
+  return `${lines.join('')}${lines.length === 0 ? 'ok' : count(lines.length, 'failure')}: ${sum}\n`;
 }
 
 function toError({ failures }: VerifyResult): PgarcError {
-  return new PgarcError('object-damaged', `verification failed for ${failures.length} objects`, {
+  return new PgarcError('object-damaged', `verification failed for ${count(failures.length, 'object')}`, {
     hint: 'What they hold cannot be restored: take a new backup with `pgarc backup-push`.',
     details: { failures },
   });
+}
+
+function count(number: number, what: string): string {
+  return `${number} ${what}${number === 1 ? '' : 's'}`;
 }
