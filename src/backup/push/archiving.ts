@@ -82,6 +82,9 @@ async function switchIfAllowed(session: PostgresSession, emit: Emit): Promise<vo
   }
 }
 
+const ELSEWHERE =
+  'Its archive_command stores somewhere else: compare it and its environment with `pgarc config show`.';
+
 async function describeMissing(
   deps: ArchivingDeps,
   missing: readonly string[],
@@ -91,7 +94,7 @@ async function describeMissing(
     missing.length <= 5
       ? missing.join(', ')
       : `${missing.slice(0, 5).join(', ')} and ${missing.length - 5} more`;
-  const { reason, hint } = await askArchiver(deps);
+  const { reason, hint } = await askArchiver(deps, missing);
   return new PgarcError(
     'failed',
     `WAL did not arrive in ${deps.store.location} within ${Math.round(timeout / 1000)} s: ${names}${reason}`,
@@ -99,7 +102,10 @@ async function describeMissing(
   );
 }
 
-async function askArchiver({ session, facts }: ArchivingDeps): Promise<{ reason: string; hint: string }> {
+async function askArchiver(
+  { session, facts }: ArchivingDeps,
+  missing: readonly string[],
+): Promise<{ reason: string; hint: string }> {
   if (facts.inRecovery) {
     return {
       reason: '; this server is a standby, and its primary archives',
@@ -110,6 +116,9 @@ async function askArchiver({ session, facts }: ArchivingDeps): Promise<{ reason:
   try {
     const state = await readArchiverState(session);
     const archived = state.lastArchived === undefined ? 'nothing yet' : state.lastArchived;
+    // Names of one timeline's segments sort as its WAL runs.
+    if (/^[0-9A-F]{24}/.test(archived) && archived >= missing[0]!)
+      return { reason: `; the server did archive ${archived}`, hint: ELSEWHERE };
     if (state.lastFailed === undefined) return { reason: `; archived last: ${archived}`, hint };
     const when = state.lastFailedTime === undefined ? '' : ` at ${state.lastFailedTime.toISOString()}`;
     const failures = `${state.failedCount} failures of archive_command, the last with ${state.lastFailed}${when}`;
