@@ -28,17 +28,17 @@ export class ByteSource {
 
   /**
    * A piece of exactly `length` bytes (callers bound it: it may be copied).
+   * @param room where it is put together when it lies in several chunks; made when left out
    * @throws PgarcError `object-damaged` when the stream ends inside it
    */
-  async take(length: number): Promise<Buffer> {
-    const whole = this.takeNow(length);
-    if (whole !== undefined) return whole;
-    const piece = Buffer.allocUnsafe(length);
-    let filled = 0;
-    while (filled < length) {
-      const part = await this.takeSome(length - filled);
-      part.copy(piece, filled);
-      filled += part.length;
+  async take(length: number, room?: Buffer): Promise<Buffer> {
+    return this.takeNow(length) ?? (await this.fill(room ?? Buffer.allocUnsafe(length)));
+  }
+
+  /** Fills `piece` whole and returns it. @throws PgarcError `object-damaged` when the stream ends before */
+  async fill(piece: Buffer): Promise<Buffer> {
+    for (let filled = 0; filled < piece.length; ) {
+      filled += (await this.takeSome(piece.length - filled)).copy(piece, filled);
     }
     return piece;
   }

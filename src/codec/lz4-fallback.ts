@@ -1,20 +1,17 @@
-/** LZ4 for machines without liblz4: lz4-napi packs frames and unpacks blocks, the frames are read here. */
+/** LZ4 for machines without liblz4: lz4-napi packs frames and unpacks blocks. */
 import { compressFrame, uncompress } from 'lz4-napi';
 import { messageOf, PgarcError } from '../errors.ts';
-import { ByteSource } from './byte-source.ts';
 import type { Encoder } from './codec.ts';
-import { LZ4_FRAME_HEADER, type Lz4FrameHeader, readLz4FrameHeader } from './lz4-frame.ts';
-import { Xxh32, xxh32 } from './xxh32.ts';
+import { type Lz4Blocks, readLz4Frames } from './lz4-blocks.ts';
+import { LZ4_FRAME_HEADER } from './lz4-frame.ts';
+import { Xxh32 } from './xxh32.ts';
 
 const BLOCK = 4 * 1024 * 1024;
 /** Header, end mark and content checksum. */
 const FRAME_OVERHEAD = 19 + 4 + 4;
 const BLOCK_HEADER = 4;
-const STORED = 0x8000_0000;
 /** A byte of a block stands for 255 at most. */
 const MAX_RATIO = 255;
-/** How far back a dependent block may reach. */
-const HISTORY = 64 * 1024;
 
 export function openLz4Fallback(): Encoder {
   return {
@@ -28,69 +25,30 @@ export function openLz4Fallback(): Encoder {
       LZ4_FRAME_HEADER.copy(output);
       return frame.length;
     },
-    decompress,
+    decompress: (input) => readLz4Frames(input, fallbackBlocks),
   };
 }
 
-async function* decompress(input: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
-  const source = new ByteSource(input, 'lz4 data');
-  try {
-    do {
-      const header = await readLz4FrameHeader(source);
-      if (header !== undefined) yield* readBlocks(source, header);
-    } while (!(await source.isAtEnd()));
-  } finally {
-    await source.close();
-  }
-}
-
-async function* readBlocks(source: ByteSource, header: Lz4FrameHeader): AsyncGenerator<Buffer> {
-  const checksum = header.hasContentChecksum ? new Xxh32() : undefined;
-  const sized = Buffer.allocUnsafeSlow(BLOCK_HEADER + header.maxBlockSize);
-  let history: Buffer = Buffer.alloc(0);
-  let total = 0;
-  for (;;) {
-    const word = (await source.take(4)).readUInt32LE();
-    if (word === 0) break;
-    const length = word % STORED;
-    if (length > header.maxBlockSize) throw damaged('a block is too large');
-    const stored = await source.take(length);
-    stored.copy(sized, BLOCK_HEADER);
+const fallbackBlocks: Lz4Blocks = {
+  async unpack(packed, output, history) {
     // The package wants the unpacked size before the block, and makes room for it; a limit will do.
-    sized.writeUInt32LE(Math.min(header.maxBlockSize, length * MAX_RATIO));
-    const packed = sized.subarray(0, BLOCK_HEADER + length);
-    if (
-      header.hasBlockChecksum &&
-      (await source.take(4)).readUInt32LE() !== xxh32(packed.subarray(BLOCK_HEADER))
-    ) {
-      throw damaged('a block has a wrong checksum');
+    const sized = Buffer.allocUnsafe(BLOCK_HEADER + packed.length);
+    sized.writeUInt32LE(Math.min(output.length, packed.length * MAX_RATIO));
+    packed.copy(sized, BLOCK_HEADER);
+    try {
+      return await (history.length > 0 ? uncompress(sized, history) : uncompress(sized));
+    } catch (cause) {
+      throw new PgarcError('object-damaged', `lz4 data is damaged: ${messageOf(cause)}`);
     }
-    const block = word >= STORED ? Buffer.from(packed.subarray(BLOCK_HEADER)) : await unpack(packed, history);
-    checksum?.update(block);
-    total += block.length;
-    if (!header.isIndependent) history = lastBytes(history, block);
-    yield block;
-  }
-  if (checksum !== undefined && (await source.take(4)).readUInt32LE() !== checksum.digest()) {
-    throw damaged('the content has a wrong checksum');
-  }
-  if (header.contentSize !== undefined && header.contentSize !== BigInt(total))
-    throw damaged('the size is wrong');
-}
-
-async function unpack(packed: Buffer, history: Buffer): Promise<Buffer> {
-  try {
-    return await (history.length > 0 ? uncompress(packed, history) : uncompress(packed));
-  } catch (cause) {
-    throw damaged(messageOf(cause));
-  }
-}
-
-function lastBytes(history: Buffer, block: Buffer): Buffer {
-  if (block.length >= HISTORY) return Buffer.from(block.subarray(-HISTORY));
-  return Buffer.concat([history, block]).subarray(-HISTORY);
-}
-
-function damaged(why: string): PgarcError {
-  return new PgarcError('object-damaged', `lz4 data is damaged: ${why}`);
-}
+  },
+  openHash() {
+    const hash = new Xxh32();
+    return {
+      async update(bytes) {
+        hash.update(bytes);
+      },
+      digest: () => hash.digest(),
+      close() {},
+    };
+  },
+};

@@ -5,6 +5,9 @@
  * until they end.
  */
 import { PgarcError } from '../errors.ts';
+import { bindBlocks } from './lz4-block-library.ts';
+import type { Lz4Blocks } from './lz4-blocks.ts';
+import { callAsync, type NativeFunction, type NativeLibrary, offHeap } from './native-call.ts';
 
 /** What pgarc needs of liblz4 (lz4frame.h, API version 100). */
 export interface Lz4Library {
@@ -13,6 +16,8 @@ export interface Lz4Library {
   /** Compresses one frame, but for the flag of the content checksum in its header. @returns bytes written */
   compressFrame(input: Uint8Array, output: Buffer): Promise<number>;
   openDecompressor(): Lz4Decompressor;
+  /** The quicker way to unpack; undefined without libxxhash. */
+  readonly blocks: Lz4Blocks | undefined;
 }
 
 export interface Lz4Decompressor {
@@ -57,12 +62,6 @@ const CHECKSUM = 1;
 const NO_CHECKSUM = 0;
 const CHECKSUM_SIZE = 4;
 
-/** A C function as koffi offers it: direct, and on a worker thread. */
-interface NativeFunction {
-  (...args: unknown[]): unknown;
-  async(...args: unknown[]): void;
-}
-
 /** Loads liblz4. @returns undefined when this machine has none, or koffi does not run on it */
 export async function loadLz4Library(
   names: readonly string[] = LIBRARY_NAMES,
@@ -77,10 +76,6 @@ export async function loadLz4Library(
     // No prebuilt koffi for this platform, or a library of another kind.
     return undefined;
   }
-}
-
-interface NativeLibrary {
-  func(prototype: string): unknown;
 }
 
 function loadFirst(
@@ -124,6 +119,8 @@ function bindLibrary(library: NativeLibrary, hashLibrary: NativeLibrary | undefi
   };
 
   return {
+    blocks: hashLibrary && bindBlocks(library, hashLibrary),
+
     frameBound: (length) => Number(frameBound(length, preferences)),
 
     async compressFrame(input, output) {
@@ -167,17 +164,6 @@ function bindLibrary(library: NativeLibrary, hashLibrary: NativeLibrary | undefi
   };
 }
 
-function callAsync(native: NativeFunction, ...args: unknown[]): Promise<unknown> {
-  return new Promise((resolve, reject) => {
-    native.async(...args, (error: unknown, result: unknown) => {
-      // koffi keeps only this callback: through it the buffers live until the worker has done with them.
-      args.length = 0;
-      if (error) reject(error);
-      else resolve(result);
-    });
-  });
-}
-
 /** Both threads have left the buffers alone when this throws. */
 async function settleBoth<A, B>(one: Promise<A>, other: Promise<B>): Promise<[A, B]> {
   await Promise.allSettled([one, other]);
@@ -190,9 +176,4 @@ function makePreferences(contentChecksum: number): Buffer {
   preferences.writeInt32LE(INDEPENDENT, 4);
   preferences.writeInt32LE(contentChecksum, 8);
   return preferences;
-}
-
-/** Small buffers would lie on the JavaScript heap, where the collector moves them while native code runs. */
-function offHeap(size: number): Buffer {
-  return Buffer.from(new ArrayBuffer(size));
 }

@@ -2,6 +2,7 @@
 import { PgarcError } from '../errors.ts';
 import type { Encoder } from './codec.ts';
 import { gather } from './gather.ts';
+import { readLz4Frames } from './lz4-blocks.ts';
 import { LZ4_FRAME_HEADER } from './lz4-frame.ts';
 import { type Lz4Library, loadLz4Library } from './lz4-library.ts';
 
@@ -28,10 +29,12 @@ function codecOn(library: Lz4Library): Encoder {
       LZ4_FRAME_HEADER.copy(output);
       return length;
     },
-    decompress: (input) => decompress(library, input),
+    decompress: (input) =>
+      library.blocks === undefined ? decompress(library, input) : readLz4Frames(input, library.blocks),
   };
 }
 
+/** The whole of it by liblz4. */
 async function* decompress(library: Lz4Library, input: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer> {
   const decompressor = library.openDecompressor();
   // Two in turn: one is filled while the reader works on the other.

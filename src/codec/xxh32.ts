@@ -82,6 +82,7 @@ function rotate(value: number, bits: number): number {
 /** The words of the first `length` bytes; a view where their place in memory allows one. */
 function wordsOf(bytes: Uint8Array, length: number): Int32Array {
   const isAligned = bytes.byteOffset % 4 === 0;
-  const source = isAligned ? bytes : bytes.slice(0, length);
+  // Not by slice, which for a Buffer makes a view of the same place.
+  const source = isAligned ? bytes : new Uint8Array(bytes.subarray(0, length));
   return new Int32Array(source.buffer, source.byteOffset, length / 4);
 }
