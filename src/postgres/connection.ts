@@ -180,18 +180,26 @@ function mayTryOtherTls(error: unknown): boolean {
 
 function describeUnreachable(error: unknown, address: ServerAddress, user: string): PgarcError {
   const code = String((error as { code?: unknown }).code ?? '');
-  const reason = reasonOf(error);
-  const hint = code.startsWith('28')
-    ? `Allow user "${user}" to log in (pg_hba.conf, PGUSER, PGPASSWORD or ~/.pgpass).`
-    : code.startsWith('3D')
-      ? 'Name an existing database with PGDATABASE.'
-      : /does not support SSL/.test(reason)
-        ? 'Switch ssl on in the server, or allow a connection without TLS with PGSSLMODE=prefer.'
-        : 'Start the server, or say where it is with PGHOST and PGPORT.';
+  // The driver's words for it are those of the protocol.
+  const lacksPassword = /client password must be/.test(messageOf(error));
+  const reason = lacksPassword ? 'the server asks for a password, and there is none' : reasonOf(error);
+  const hint = lacksPassword
+    ? 'Set PGPASSWORD or PGPASSWORD_FILE, or add a line to ~/.pgpass, which only its owner may be able to read.'
+    : code.startsWith('28')
+      ? `Allow user "${user}" to log in (pg_hba.conf, PGUSER, PGPASSWORD or ~/.pgpass).`
+      : code.startsWith('3D')
+        ? 'Name an existing database with PGDATABASE.'
+        : /does not support SSL/.test(reason)
+          ? 'Switch ssl on in the server, or allow a connection without TLS with PGSSLMODE=prefer.'
+          : 'Start the server, or say where it is with PGHOST and PGPORT.';
   return new PgarcError(
     'postgres-unreachable',
     `cannot connect to PostgreSQL at ${formatAddress(address)} as user "${user}": ${reason}`,
-    { hint, cause: error, details: { host: address.host, port: address.port, user } },
+    {
+      hint,
+      ...(lacksPassword ? {} : { cause: error }),
+      details: { host: address.host, port: address.port, user },
+    },
   );
 }
 
