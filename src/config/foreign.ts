@@ -60,6 +60,16 @@ export const pgConnectTimeout: Variable = {
   read: (value) => (/^-?\d+$/.test(value) ? `${Math.max(0, Number(value))}s` : value),
 };
 
+/** Variables of libpq that would choose another server, and that pgarc does not read. */
+const UNREAD = ['PGSERVICE', 'PGHOSTADDR'];
+
+/** Tells of variables that mean something to libpq and nothing to pgarc. */
+export function warnOfUnread(environment: Environment): string[] {
+  return UNREAD.filter((name) => environment[name]).map(
+    (name) => `${name} is not read by pgarc: name the server with PGHOST and PGPORT`,
+  );
+}
+
 /**
  * Whether buckets can only be addressed by path at an endpoint: an address has no subdomains, and for
  * `localhost` or a name without a dot nobody has set up any. Elsewhere the bucket is a subdomain, as in

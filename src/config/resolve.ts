@@ -1,5 +1,5 @@
 import { PgarcError } from '../errors.ts';
-import type { Environment, Reading } from './foreign.ts';
+import { type Environment, type Reading, warnOfUnread } from './foreign.ts';
 import { type Facts, SCHEMA, SETTING_KEYS, type SettingKey } from './schema.ts';
 import type { Settings } from './settings.ts';
 import { findUnknownFileKeys, findUnknownVariables, isPlainValue } from './unknown.ts';
@@ -52,7 +52,7 @@ export function resolveSettings(sources: Sources): ResolvedSettings {
     ...findUnknownVariables(sources.environment),
     ...findUnknownFileKeys(sources.file),
   ];
-  const warnings = new Set<string>();
+  const warnings = new Set(warnOfUnread(sources.environment));
   const settings: Partial<Record<SettingKey, unknown>> = {};
   const origins: Partial<Record<SettingKey, Origin>> = {};
   const secrets: string[] = [];

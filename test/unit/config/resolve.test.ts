@@ -178,6 +178,11 @@ describe('wrong settings', () => {
     expect(nested.message).toMatch(/^setting .* one value is allowed, not a map$/);
   });
 
+  it('does not pass over in silence what would choose another server for libpq', () => {
+    const { warnings } = resolve({ environment: { PGSERVICE: 'main', PGHOSTADDR: '', PGHOST: 'h' } });
+    expect(warnings).toEqual([expect.stringContaining('PGSERVICE is not read')]);
+  });
+
   it('are not what launchers and Kubernetes export', () => {
     settingsOf({
       PGARC_NODE: '/usr/bin/node',
