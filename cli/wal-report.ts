@@ -19,15 +19,15 @@ export function reportToJson(location: string, report: WalReport): unknown {
   return {
     store: location,
     ok: report.ok,
-    segment_size: archive.segmentSize,
+    segmentSize: archive.segmentSize,
     segments: archive.segmentCount,
-    stored_size: archive.storedBytes,
-    current_timeline: report.current ?? null,
+    storedSize: archive.storedBytes,
+    currentTimeline: report.current ?? null,
     timelines: report.timelines.map((timeline) => ({
       timeline: timeline.timeline,
       parent: timeline.parent?.timeline ?? null,
-      switch_lsn: timeline.parent === undefined ? null : formatLsn(timeline.parent.switchLsn),
-      history_missing: timeline.historyMissing,
+      switchLsn: timeline.parent === undefined ? null : formatLsn(timeline.parent.switchLsn),
+      historyMissing: timeline.historyMissing,
       live: timeline.live,
       segments: Number(timeline.segments),
       first: nameOf(report, timeline.timeline, timeline.first),
@@ -37,7 +37,7 @@ export function reportToJson(location: string, report: WalReport): unknown {
         last: nameOf(report, gap.timeline, gap.last),
         segments: Number(gap.last - gap.first + 1n),
         place: gap.place,
-        inside_window: gap.place === 'window',
+        insideWindow: gap.place === 'window',
       })),
     })),
     windows: report.windows.map(({ timeline, from, to, backups, damaged }) => ({
@@ -47,8 +47,8 @@ export function reportToJson(location: string, report: WalReport): unknown {
       backups,
       damaged,
     })),
-    broken_backups: report.broken.map(({ name, timeline, live }) => ({ name, timeline, live })),
-    partial_segments: archive.partials,
+    brokenBackups: report.broken.map(({ name, timeline, live }) => ({ name, timeline, live })),
+    partialSegments: archive.partials,
     strays: archive.strays,
   };
 }
@@ -62,7 +62,7 @@ export function renderReport(report: WalReport): string {
 
 function renderTimelines(report: WalReport): string {
   return renderTable(
-    ['TIMELINE', 'CONTINUES', 'SEGMENTS', 'FIRST', 'LAST', 'GAPS'],
+    ['timeline', 'continues', 'segments', 'first', 'last', 'gaps'],
     report.timelines.map((timeline) => [
       `${timeline.timeline}${timeline.timeline === report.current ? ' (newest)' : ''}`,
       describeParent(timeline),
@@ -79,7 +79,7 @@ function renderWindows(report: WalReport): string {
   if (report.windows.length === 0)
     return 'No moment can be recovered: no backup has its WAL in the archive.\n';
   return renderTable(
-    ['WINDOW ON TIMELINE', 'FROM', 'FROM LSN', 'TO', 'TO LSN', 'BACKUPS'],
+    ['window on timeline', 'from', 'from LSN', 'to', 'to LSN', 'backups'],
     report.windows.map(({ timeline, from, to, backups }) => [
       String(timeline),
       formatMoment(from),

@@ -5,7 +5,7 @@
  */
 const TABLE = {
   failed: { exitCode: 1, retryable: false },
-  usage: { exitCode: 2, retryable: false, hint: "See `pgarc --help` and the command's own." },
+  usage: { exitCode: 2, retryable: false, hint: 'See `pgarc COMMAND --help`.' },
   'setting-invalid': { exitCode: 2, retryable: false },
   refused: { exitCode: 4, retryable: false },
   'identity-mismatch': { exitCode: 4, retryable: false },

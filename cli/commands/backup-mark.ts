@@ -28,8 +28,9 @@ export function define(command: Command, context: CliContext): void {
         context.printJson({ name: backup.name, permanent, changed });
         return;
       }
-      const state = permanent ? 'permanent' : 'not permanent';
-      for (const one of changed) context.stdout.write(`${one} is now ${state}\n`);
-      if (changed.length === 0) context.stdout.write(`${backup.name} was ${state} before\n`);
+      const now = permanent ? 'is now' : 'is no longer';
+      for (const one of changed) context.stdout.write(`${one} ${now} permanent\n`);
+      const before = permanent ? 'was' : 'was not';
+      if (changed.length === 0) context.stdout.write(`${backup.name} ${before} permanent before\n`);
     });
 }

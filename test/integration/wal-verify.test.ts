@@ -13,13 +13,13 @@ interface Gap {
   last: string;
   segments: number;
   place: string;
-  inside_window: boolean;
+  insideWindow: boolean;
 }
 
 interface Report {
   ok: boolean;
-  segment_size: number;
-  current_timeline: number;
+  segmentSize: number;
+  currentTimeline: number;
   timelines: { timeline: number; parent: number | null; live: boolean; segments: number; gaps: Gap[] }[];
   windows: {
     timeline: number;
@@ -27,7 +27,7 @@ interface Report {
     to: { timeline: number; lsn: string; time: string };
     backups: string[];
   }[];
-  broken_backups: { name: string }[];
+  brokenBackups: { name: string }[];
 }
 
 describe.each(STORE_KINDS)('wal-verify on a %s', (kind) => {
@@ -127,9 +127,9 @@ describe.each(STORE_KINDS)('wal-verify on a %s', (kind) => {
     expect(code).toBe(0);
     expect(report).toMatchObject({
       ok: true,
-      segment_size: 2 ** 20,
-      current_timeline: 2,
-      broken_backups: [],
+      segmentSize: 2 ** 20,
+      currentTimeline: 2,
+      brokenBackups: [],
     });
     expect(
       report.timelines.map(({ timeline, parent, live, gaps }) => [timeline, parent, live, gaps.length]),
@@ -151,7 +151,7 @@ describe.each(STORE_KINDS)('wal-verify on a %s', (kind) => {
       const { code, report } = await verify();
       expect(code).toBe(8);
       expect(report.timelines[0]?.gaps).toEqual([
-        { first: name, last: name, segments: 1, place: 'window', inside_window: true },
+        { first: name, last: name, segments: 1, place: 'window', insideWindow: true },
       ]);
       const shown = await runPgarc(['wal-verify'], { env: store.env });
       expect(shown.code).toBe(8);
@@ -171,7 +171,7 @@ describe.each(STORE_KINDS)('wal-verify on a %s', (kind) => {
     await without(startSegment, async () => {
       const { code, report } = await verify();
       expect(code).toBe(8);
-      expect(report.broken_backups).toMatchObject([{ name: `base_${startSegment}` }]);
+      expect(report.brokenBackups).toMatchObject([{ name: `base_${startSegment}` }]);
       expect(report.windows).toEqual([]);
     });
   });
@@ -179,7 +179,7 @@ describe.each(STORE_KINDS)('wal-verify on a %s', (kind) => {
   test('prints tables', async () => {
     const { code, stdout } = await runPgarc(['wal-verify'], { env: store.env });
     expect(code).toBe(0);
-    expect(stdout).toMatch(/^TIMELINE +CONTINUES +SEGMENTS/);
+    expect(stdout).toMatch(/^timeline +continues +segments/);
     expect(stdout).toMatch(/^2 \(newest\) +1 from 0\//m);
     expect(stdout).toContain('No gap inside the window.');
   });
