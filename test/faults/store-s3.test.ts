@@ -41,7 +41,10 @@ function open(settings: Partial<Settings & { store: string }> = {}): Promise<Obj
       storeTimeout: 20_000,
       ...settings,
     }),
-    (event) => events.push(event),
+    // Requests are counted for metrics, one by one; here only what a user is told counts.
+    (event) => {
+      if (event.type !== 'storeRequest') events.push(event);
+    },
   );
 }
 
