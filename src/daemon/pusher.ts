@@ -27,10 +27,15 @@ interface Upload {
   seen: BigIntStats | undefined;
 }
 
+/** Files of which it is known that they are stored; more than there are markers. */
+const MOST_REMEMBERED = 2000;
+
 /** Stores WAL files, each by one upload at a time, however many ask for it. */
 export class Pusher {
   readonly #deps: PusherDeps;
   readonly #running = new Map<string, Upload>();
+  /** Stored last, as they were then. */
+  readonly #stored = new Map<string, BigIntStats>();
   /** Asked for while all slots were taken, in the order they came. */
   readonly #waiting: (() => void)[] = [];
   #active = 0;
@@ -54,15 +59,22 @@ export class Pusher {
   }
 
   /**
-   * Stores one file of pg_wal and leaves a marker for the launcher. Joins the upload of it that is under way,
-   * unless the file is another one by now: then what was stored is not what the caller means.
+   * Stores one file of pg_wal and leaves a marker for the launcher. Joins the upload of it that is under way, or
+   * has ended since the caller looked for the marker, unless the file is another one by now: then what was stored
+   * is not what the caller means.
    * @param ahead nobody has asked for it yet
    * @throws what wal-push throws
    */
   async push(name: string, ahead: boolean): Promise<void> {
     for (;;) {
       const running = this.#running.get(name);
-      if (running === undefined) return this.#start(name, ahead).ended;
+      if (running === undefined) {
+        const stored = this.#stored.get(name);
+        const found = stored && (await statOrUndefined(join(this.#deps.cluster.wal, name)));
+        if (stored && found && isUnchanged(stored, found)) return;
+        if (this.#running.has(name)) continue;
+        return this.#start(name, ahead).ended;
+      }
       if (running.seen === undefined) return running.ended;
       const now = await statOrUndefined(join(this.#deps.cluster.wal, name));
       if (now !== undefined && isUnchanged(running.seen, now)) return running.ended;
@@ -108,9 +120,20 @@ export class Pusher {
     const { out, onInexact } = this.#deps;
     const after = await statOrUndefined(path);
     if (after === undefined || !isUnchanged(before, after)) return;
+    this.#remember(name, before);
     // No marker is never an error: the file is stored, and whoever asks is told so.
     const isExact = await copyModified(before, markerPath(out, name)).catch(() => false);
     if (!isExact) onInexact?.();
+  }
+
+  #remember(name: string, stats: BigIntStats): void {
+    this.#stored.delete(name);
+    this.#stored.set(name, stats);
+    if (this.#stored.size <= MOST_REMEMBERED) return;
+    for (const oldest of this.#stored.keys()) {
+      this.#stored.delete(oldest);
+      return;
+    }
   }
 
   async #takeSlot(): Promise<void> {

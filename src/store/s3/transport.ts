@@ -45,9 +45,9 @@ export interface TransportOptions {
 /** What a request came to. */
 export interface RequestReport {
   method: string;
-  /** Undefined when there was no answer, or none of S3. */
+  /** Undefined when there was no answer. */
   status: number | undefined;
-  /** Of the bodies; of an answer that broke off none. */
+  /** Of the bodies; nothing of an answer that broke off or was a refusal. */
   sentBytes: number;
   receivedBytes: number;
 }
@@ -83,27 +83,30 @@ export class Transport {
   async handle(request: SignedRequest, options: HandleOptions = {}): Promise<{ response: Answer }> {
     const signal = options.abortSignal as AbortSignal | undefined;
     const idleMs = options.requestTimeout ?? this.#requestTimeout;
+    const seen: { status?: number } = {};
     try {
-      const response = await this.#exchange(request, idleMs, signal);
-      this.#report(request, response);
+      const response = await this.#exchange(request, idleMs, signal, seen);
+      this.#report(request, seen.status, response.body);
       return { response };
     } catch (error) {
-      this.#report(request, undefined);
+      this.#report(request, seen.status, undefined);
       throw error;
     }
   }
 
-  #report({ method, body: sent }: SignedRequest, answer: Answer | undefined): void {
+  #report(
+    { method, body: sent }: SignedRequest,
+    status: number | undefined,
+    received: Answer['body'] | undefined,
+  ): void {
     const sentBytes = sent instanceof Uint8Array ? sent.length : String(sent ?? '').length;
-    const tell = (receivedBytes: number) =>
-      this.#onRequest?.({ method, status: answer?.statusCode, sentBytes, receivedBytes });
-    const received = answer?.body;
+    const tell = (receivedBytes: number) => this.#onRequest?.({ method, status, sentBytes, receivedBytes });
     if (received === undefined || received instanceof Uint8Array) {
       tell(received?.length ?? 0);
       return;
     }
     received.once('close', () => {
-      tell(received.complete ? Number(answer?.headers['content-length'] ?? 0) : 0);
+      tell(received.complete ? Number(received.headers['content-length'] ?? 0) : 0);
     });
   }
 
@@ -119,7 +122,12 @@ export class Transport {
     this.#https.destroy();
   }
 
-  #exchange(request: SignedRequest, idleMs: number, signal: AbortSignal | undefined): Promise<Answer> {
+  #exchange(
+    request: SignedRequest,
+    idleMs: number,
+    signal: AbortSignal | undefined,
+    seen: { status?: number },
+  ): Promise<Answer> {
     const expected = expectedAnswer(request.method, request.query);
     const isTls = request.protocol === 'https:';
     return new Promise((resolve, reject) => {
@@ -161,6 +169,7 @@ export class Transport {
         doing = 'the answer was awaited';
         idle.touch();
         const { statusCode = 0 } = incoming;
+        seen.status = statusCode;
         const headers = flattenHeaders(incoming);
         if (expected === 'object' && isObject(statusCode, headers)) {
           settle();

@@ -56,6 +56,22 @@ describe('a pusher', () => {
     expect([marker!.size, pusher.running]).toEqual([0n, 0]);
   });
 
+  it('knows what it has just stored, for who saw no marker before, as long as the file is the same', async () => {
+    const first = pusher.push(A, true);
+    await begun(A);
+    ended(A).resolve();
+    await first;
+    await pusher.push(A, false);
+    expect(attempts).toHaveLength(1);
+    await writeFile(join(wal, A), 'other bytes');
+    finish.clear();
+    const again = pusher.push(A, false);
+    await begun(A);
+    ended(A).resolve();
+    await again;
+    expect(attempts).toHaveLength(2);
+  });
+
   it('keeps one slot for somebody who waits, and queues the rest', async () => {
     const first = pusher.push(A, true);
     expect(pusher.hasRoom).toBe(false);
