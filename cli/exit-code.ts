@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 
 /**
- * What the process exits with. PostgreSQL reads meaning into the codes of its two commands (DESIGN §4; shell
- * of both: pgarch.c, xlogarchive.c): wal-push must stay below 126 or the archiver dies; wal-fetch must never
+ * What the process exits with. PostgreSQL reads meaning into the codes of its two commands (pgarch.c,
+ * xlogarchive.c): wal-push must stay below 126 or the archiver dies; wal-fetch must never
  * say "not there" (1 to 125) on a failure, or archive recovery ends and the server is promoted.
  */
 export function mapExitCode(command: string | undefined, code: number, clusterDirectory: string): number {

@@ -51,8 +51,9 @@ export interface Fetched {
 }
 
 /**
- * Restores one WAL file to `destination`, whole and checked, or not at all (DESIGN §4). A hit costs one
- * request, a miss two, and a third on a host that has used the archive before. A damaged object is read once more before it is believed to be damaged.
+ * Restores one WAL file to `destination`, whole and checked, or not at all (ARCHITECTURE.md, invariant 2). A
+ * hit costs one request, a miss two, and a third on a host that has used the archive before. A damaged object
+ * is read once more before it is believed to be damaged.
  * @throws PgarcError `wal-not-found` only when the store answered that it has no such file; `object-damaged`,
  *   `store-unreachable`, `identity-mismatch`, `no-space`, `failed`
  */

@@ -43,8 +43,8 @@ export async function pushWal(
 }
 
 /**
- * Stores a checked WAL file (DESIGN §4). Returns only when it is stored, by this call or with the same bytes
- * before. One request in the usual case: the conditional PutObject.
+ * Stores a checked WAL file (ARCHITECTURE.md, invariant 1). Returns only when it is stored, by this call or
+ * with the same bytes before. One request in the usual case: the conditional PutObject.
  *
  * The condition covers one key, and the same file might be stored under another extension: WAL-G's before
  * the change to pgarc, or pgarc's before a change of the compression. So the archive is listed for the name
