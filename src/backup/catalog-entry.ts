@@ -67,6 +67,7 @@ export function describeBackup(
     systemIdentifier: toBigint(facts.SystemIdentifier ?? extra.system_identifier),
     startTime: toDate(facts.StartTime ?? extra.start_time),
     finishTime: toDate(facts.FinishTime ?? extra.finish_time) ?? modified,
+    storedTime: modified,
     uncompressedSize: toNumber(
       facts.UncompressedSize ?? facts.expanded_size_bytes ?? extra.uncompressed_size,
     ),

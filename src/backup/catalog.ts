@@ -20,6 +20,8 @@ export interface Backup {
   startTime: Date | undefined;
   /** WAL-E: when the sentinel was stored. */
   finishTime: Date;
+  /** When the store got the sentinel, or a copy of it. */
+  storedTime?: Date;
   /** Of the backup's own files; a delta holds only what changed. */
   uncompressedSize: number | undefined;
   storedSize: number | undefined;

@@ -43,7 +43,7 @@ export async function applyPlan(
   const tell = (text: string) => emit({ type: 'phase', operation: 'retain', text });
   const names = [...plan.dropped, ...survey.leftovers].map(({ name }) => name);
   if (names.length === 0 && plan.walVolume.objects === 0) {
-    await removeJournals(store, survey, new Set(), signal);
+    await removeJournals(store, survey, new Set(), plan.now, signal);
     return { backups: [], objects: 0, refused: { objects: 0, reasons: [] } };
   }
   const journal = await writeJournal(store, names, signal);
@@ -71,7 +71,7 @@ export async function applyPlan(
   }
   // The new journal names what the older ones did; it stays as long as there are parts nobody else accounts for.
   if (isAllGone) await store.delete([journal.key], { signal });
-  await removeJournals(store, survey, new Set(gone.map(({ name }) => name)), signal);
+  await removeJournals(store, survey, new Set(gone.map(({ name }) => name)), plan.now, signal);
   const { deleted, refused } = deleter;
   return { backups: gone.map(({ name }) => name), objects: deleted, refused };
 }
@@ -131,11 +131,12 @@ async function removeJournals(
   store: ObjectStore,
   survey: Survey,
   gone: ReadonlySet<string>,
+  now: Date,
   signal: AbortSignal,
 ): Promise<void> {
   const listed = new Set(survey.backups.map(({ name }) => name).filter((name) => !gone.has(name)));
   const isDone = (journal: Journal) =>
-    isDead(journal, new Date()) || !journal.backups.some((name) => listed.has(name));
+    isDead(journal, now) || !journal.backups.some((name) => listed.has(name));
   const keys = survey.journals.filter(isDone).map(({ key }) => key);
   if (keys.length > 0) await store.delete(keys, { signal });
 }

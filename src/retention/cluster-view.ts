@@ -1,7 +1,7 @@
 import { type Backup, compareBackups } from '../backup/catalog.ts';
 import { endOf } from '../wal/window.ts';
 import type { ClusterBackups } from './clusters.ts';
-import { type Histories, Lineages, settleTimes } from './lineage.ts';
+import { type EndTime, type Histories, Lineages, settleTimes } from './lineage.ts';
 
 /** One cluster's good backups, with what the order of their WAL tells. */
 export interface ClusterView {
@@ -9,8 +9,8 @@ export interface ClusterView {
   /** Good ones, oldest first. */
   good: readonly Backup[];
   lineages: Lineages;
-  /** When each usable backup ended, ms since 1970. */
-  times: ReadonlyMap<Backup, number>;
+  /** When each usable backup ended. */
+  times: ReadonlyMap<Backup, EndTime>;
   /** The last of `good`. */
   last: Backup;
   /** Those that must never go: the last, LATEST by its own time, and the last on each way WAL still goes. */
@@ -52,25 +52,26 @@ function viewCluster(cluster: ClusterBackups, { histories, isGood, now }: ViewIn
 function findNewest({ good, last, lineages, times }: BareView, goesOn: boolean, input: ViewInput): Backup[] {
   const latest = good.toSorted(compareBackups).at(-1)!;
   // Where WAL went on after the last backup: to restore LATEST is to go there.
-  const later = [...input.storedUntil].filter(([, stored]) => stored.getTime() > times.get(last)!);
+  const later = [...input.storedUntil].filter(([, stored]) => stored.getTime() > times.get(last)!.earliest);
   const timelines = [last.timeline, ...(goesOn ? later.map(([timeline]) => timeline) : [])];
   const tops = timelines.flatMap((timeline) => lineages.line(timeline).at(-1) ?? []);
   return [...new Set([last, latest, ...tops])];
 }
 
 /** Oldest first: by when they ended, then by their WAL. */
-export function compareSettled(times: ReadonlyMap<Backup, number>, a: Backup, b: Backup): number {
-  const byTime = times.get(a)! - times.get(b)!;
+export function compareSettled(times: ReadonlyMap<Backup, EndTime>, a: Backup, b: Backup): number {
+  const byTime = times.get(a)!.earliest - times.get(b)!.earliest;
   if (byTime !== 0) return byTime;
   if (endOf(a) !== endOf(b)) return endOf(a) < endOf(b) ? -1 : 1;
   return a.name < b.name ? -1 : 1;
 }
 
 function findEnd(view: BareView, views: readonly BareView[]): number | undefined {
-  const end = view.times.get(view.last)!;
+  const end = view.times.get(view.last)!.latest;
   const later = views
     .filter((other) => other !== view)
     .flatMap(({ good, times }) => good.map((backup) => times.get(backup)!))
-    .filter((time) => time > end);
+    .filter((time) => time.earliest > end)
+    .map((time) => time.latest);
   return later.length === 0 ? undefined : later.reduce((a, b) => Math.min(a, b));
 }

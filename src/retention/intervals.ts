@@ -8,7 +8,8 @@ export function cover(ranges: readonly SegmentRange[]): SegmentRange[] {
   const merged: SegmentRange[] = [];
   for (const range of ranges.toSorted((a, b) => (a.first < b.first ? -1 : a.first > b.first ? 1 : 0))) {
     const previous = merged.at(-1);
-    if (previous === undefined || range.first > previous.last + 1n) merged.push({ ...range });
+    if (previous === undefined || range.first > previous.last + 1n)
+      merged.push({ first: range.first, last: range.last });
     else if (range.last > previous.last) previous.last = range.last;
   }
   return merged;

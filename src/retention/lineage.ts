@@ -2,6 +2,9 @@ import { type Backup, compareBackups } from '../backup/catalog.ts';
 import { type HistoryEntry, isAncestor, type TimelineSpan, timelineSpans } from '../wal/history.ts';
 import { endOf } from '../wal/window.ts';
 
+/** Two clocks that are both right, ms. */
+const CLOCKS_DIFFER = 3_600_000;
+
 export type Histories = ReadonlyMap<number, readonly HistoryEntry[]>;
 
 /** The ways of one cluster's history: to each timeline its stretches of WAL and the backups on them. */
@@ -39,48 +42,63 @@ export class Lineages {
   }
 }
 
+/** When a backup ended, as far as its finish time can be believed; ms since 1970. */
+export interface EndTime {
+  earliest: number;
+  latest: number;
+}
+
 /**
- * When each backup ended, ms since 1970, as far as its finish time can be believed. WAL has an order that no
- * clock can change: a backup never ended before one that it continues, and one whose finish time is still to
- * come ended before the next that continues it, or by now. So every time is the latest it can have been,
- * which is the safe side: a backup taken for older than it is could be chosen as the anchor of moments that
- * were before its end.
+ * WAL has an order that no clock can change: a finish time before that of a backup which this one continues is
+ * wrong, and so is one that is still to come. Such a backup ended after those it continues, and before the
+ * next that continues it and has a time, or by now. What asks how old a backup is at least goes by the latest
+ * time: taken for older than it is, it could be chosen as the anchor of moments before its end.
  */
 export function settleTimes(
   lineages: Lineages,
   backups: readonly Backup[],
   now: number,
-): Map<Backup, number> {
-  const times = new Map(backups.map((backup) => [backup, backup.finishTime.getTime()]));
-  const lines = lineages.ownTimelines.map((timeline) => ({ timeline, line: lineages.line(timeline) }));
-  const capped = new Map<Backup, number>();
-  for (const { line } of lines) {
-    let latest = 0;
-    // A clock that was set back says nothing of those before.
-    const inOrder = line.map((backup) => {
-      const time = backup.finishTime.getTime();
-      if (time > now || time < latest) return false;
-      latest = time;
-      return true;
-    });
-    let bound = now;
-    for (const [i, backup] of [...line.entries()].reverse()) {
-      const time = backup.finishTime.getTime();
-      if (time > now) capped.set(backup, Math.min(capped.get(backup) ?? now, bound));
-      else if (inOrder[i]) bound = time;
+): Map<Backup, EndTime> {
+  const settled = new Map<Backup, EndTime>();
+  for (const timeline of lineages.ownTimelines) {
+    for (const [backup, time] of settleLine(lineages.line(timeline), now)) {
+      const known = settled.get(backup) ?? time;
+      settled.set(backup, {
+        earliest: Math.max(known.earliest, time.earliest),
+        latest: Math.min(known.latest, time.latest),
+      });
     }
   }
-  for (const [backup, time] of capped) times.set(backup, time);
-  const settled = new Map(times);
-  for (const { timeline, line } of lines) {
-    let latest = 0;
-    for (const backup of line) {
-      latest = Math.max(latest, times.get(backup)!);
-      // A line through this timeline to another one has the same backups before it.
-      if (backup.timeline === timeline) settled.set(backup, latest);
-    }
+  // One that ends on another timeline than it began on is in no line of its own.
+  for (const backup of backups) {
+    const time = Math.min(timeOf(backup), now);
+    if (!settled.has(backup)) settled.set(backup, { earliest: time, latest: time });
   }
   return settled;
+}
+
+function settleLine(line: readonly Backup[], now: number): [Backup, EndTime][] {
+  let earliest: number | undefined;
+  const firsts = line.map((backup) => {
+    const time = timeOf(backup);
+    const isBelieved = time <= now && time >= (earliest ?? 0);
+    if (isBelieved) earliest = time;
+    return { isBelieved, earliest };
+  });
+  let latest = now;
+  const settled: [Backup, EndTime][] = [];
+  for (const [i, backup] of [...line.entries()].reverse()) {
+    const first = firsts[i]!;
+    if (first.isBelieved) latest = timeOf(backup);
+    settled.push([backup, { earliest: first.earliest ?? latest, latest }]);
+  }
+  return settled;
+}
+
+/** The finish time, unless the store had the sentinel long before: then the clock of that server was fast. */
+function timeOf({ finishTime, storedTime = finishTime }: Backup): number {
+  const isFast = finishTime.getTime() - storedTime.getTime() > CLOCKS_DIFFER;
+  return (isFast ? storedTime : finishTime).getTime();
 }
 
 /** By where backups end in the WAL of one lineage. */

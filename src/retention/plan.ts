@@ -16,6 +16,8 @@ export interface RetentionPlan {
   dropped: readonly Backup[];
   wal: WalPlan;
   walVolume: WalVolume;
+  /** What "now" was. */
+  now: Date;
 }
 
 /** Plans a run from what is in the store. Pure. @throws PgarcError `refused` for a plan that must not be */
@@ -28,7 +30,7 @@ export function planRetention(survey: Survey, rules: RetentionRules | undefined,
   const dropped = decisions.filter(({ keep }) => !keep).map(({ backup }) => backup);
   const walPlan = planWalFor(survey, policy, kept);
   const walVolume = wal.measure(walPlan, archive.segmentSize);
-  const plan = { policy, decisions, kept, dropped, wal: walPlan, walVolume };
+  const plan = { policy, decisions, kept, dropped, wal: walPlan, walVolume, now };
   assertSafe(survey, plan);
   return plan;
 }

@@ -4,7 +4,7 @@ import { calendarOf, PERIODS } from './calendar.ts';
 import { Chains } from './chains.ts';
 import { type ClusterView, compareSettled, viewClusters } from './cluster-view.ts';
 import { groupByCluster } from './clusters.ts';
-import type { Histories } from './lineage.ts';
+import type { EndTime, Histories } from './lineage.ts';
 import { type Continuity, findContinuity } from './promise.ts';
 import { Reasons } from './reasons.ts';
 import type { RetentionRules } from './rules.ts';
@@ -47,6 +47,21 @@ export interface PolicyResult {
  * for a rule, and the newest good one of each cluster always stays.
  */
 export function decide(input: PolicyInput, rules: RetentionRules | undefined): PolicyResult {
+  const dropped: Decision[] = [];
+  for (let { backups } = input; ; ) {
+    const result = decideOnce({ ...input, backups }, rules);
+    const going = result.decisions.filter(({ keep }) => !keep);
+    if (going.length === 0) {
+      const decisions = [...result.decisions, ...dropped];
+      return { ...result, decisions: decisions.sort((a, b) => compareBackups(a.backup, b.backup)) };
+    }
+    // What a backup proved of others' clocks goes with it. A second run shall find nothing more to do.
+    dropped.push(...going);
+    backups = result.decisions.filter(({ keep }) => keep).map(({ backup }) => backup);
+  }
+}
+
+function decideOnce(input: PolicyInput, rules: RetentionRules | undefined): PolicyResult {
   const { backups, histories, storedUntil, withoutWal } = input;
   const now = input.now.getTime();
   const chains = new Chains(backups);
@@ -87,12 +102,15 @@ export function decide(input: PolicyInput, rules: RetentionRules | undefined): P
     newest: views.flatMap((view) => view.newest),
     frontier: views
       .filter((view) => view.endedAt === undefined)
-      .flatMap((view) =>
-        view.newest.filter((backup) => backup.finishTime.getTime() <= now || backup === view.last),
-      ),
+      .flatMap((view) => view.newest.filter((backup) => isFrontier(view, backup))),
     continuous,
     untouched: findUntouched(input, views),
   };
+}
+
+/** A finish time in the future makes a backup LATEST that others continue. */
+function isFrontier({ last, lineages }: ClusterView, backup: Backup): boolean {
+  return backup === last || lineages.line(backup.timeline).at(-1) === backup;
 }
 
 function markNewest(views: readonly ClusterView[], reasons: Reasons): void {
@@ -104,7 +122,7 @@ function markNewest(views: readonly ClusterView[], reasons: Reasons): void {
 /** @param good newest first */
 function markByRules(
   good: readonly Backup[],
-  times: ReadonlyMap<Backup, number>,
+  times: ReadonlyMap<Backup, EndTime>,
   chains: Chains,
   rules: RetentionRules,
   now: number,
@@ -112,7 +130,8 @@ function markByRules(
 ): void {
   if (rules.window !== undefined) {
     for (const backup of good) {
-      if (times.get(backup)! > now - rules.window) reasons.add(backup, `window ${span.format(rules.window)}`);
+      if (times.get(backup)!.latest > now - rules.window)
+        reasons.add(backup, `window ${span.format(rules.window)}`);
     }
   }
   for (const full of good.filter(({ kind }) => kind !== 'delta').slice(0, rules.full)) {
@@ -122,7 +141,7 @@ function markByRules(
   for (const period of PERIODS) {
     const seen = new Set<string>();
     for (const backup of rules[period] === 0 ? [] : good) {
-      const label = labelOf(times.get(backup)!, period);
+      const label = labelOf(times.get(backup)!.earliest, period);
       if (seen.has(label)) continue;
       if (seen.size === rules[period]) break;
       seen.add(label);
@@ -134,19 +153,21 @@ function markByRules(
 /** What no rule can count: permanent ones, damaged ones, and those that cannot be restored as things are. */
 function markOthers(
   backups: readonly Backup[],
-  times: ReadonlyMap<Backup, number>,
+  times: ReadonlyMap<Backup, EndTime>,
   chains: Chains,
   withoutWal: ReadonlySet<string>,
   reasons: Reasons,
 ): void {
-  const oldest = Math.min(
-    ...reasons.backups.map((backup) => times.get(backup) ?? backup.finishTime.getTime()),
-  );
+  const timesOf = (backup: Backup): EndTime => {
+    const time = backup.finishTime.getTime();
+    return times.get(backup) ?? { earliest: time, latest: time };
+  };
+  const oldest = Math.min(...reasons.backups.map((backup) => timesOf(backup).earliest));
   for (const backup of backups) {
     if (backup.permanent) reasons.add(backup, 'permanent');
     if (!backup.usable) reasons.add(backup, 'damaged');
     // It may be mended as long as others of its age are kept.
-    else if ((times.get(backup) ?? backup.finishTime.getTime()) >= oldest) {
+    else if (timesOf(backup).latest >= oldest) {
       if (!chains.isWhole(backup)) reasons.add(backup, 'its parent is missing');
       else if (withoutWal.has(backup.name)) reasons.add(backup, 'some of its WAL is missing');
     }
@@ -176,7 +197,7 @@ function findUntouched(
   views: readonly ClusterView[],
 ): Map<number, string> {
   const untouched = new Map<number, string>();
-  const newest = Math.max(...views.map((view) => view.times.get(view.last)!));
+  const newest = Math.max(...views.map((view) => view.times.get(view.last)!.earliest));
   for (const [timeline, stored] of storedUntil) {
     if (timeline > 1 && !histories.has(timeline)) untouched.set(timeline, 'its history file is missing');
     else if (stored.getTime() > newest && !views.some((view) => view.lineages.line(timeline).length > 0)) {

@@ -32,15 +32,15 @@ export function findContinuity(
   timelines: readonly number[],
   promised: Promised,
 ): Continuity[] {
-  const { lineages, times, last, endedAt } = view;
+  const { lineages, times, last, newest, endedAt } = view;
   const kept = view.good.filter((backup) => promised.kept.has(backup));
-  const since = promised.windowStart ?? Math.min(...kept.map((backup) => times.get(backup)!));
+  const since = promised.windowStart ?? Math.min(...kept.map((backup) => times.get(backup)!.earliest));
   if (endedAt !== undefined && endedAt <= since) return [];
-  const aliveSince = Math.min(since, times.get(last)!) - DAY;
+  const aliveSince = Math.min(since, times.get(last)!.earliest) - DAY;
   return timelines.flatMap((timeline) => {
     const line = lineages.line(timeline);
     const stored = storedUntil.get(timeline)?.getTime() ?? 0;
-    if (!line.includes(last) && stored < aliveSince) return [];
+    if (stored < aliveSince && !newest.some((backup) => line.includes(backup))) return [];
     const spans = lineages.spans(timeline);
     if (promised.windowStart === undefined) {
       const from = line.find((backup) => promised.kept.has(backup));
@@ -61,9 +61,9 @@ export function findContinuity(
 /** The newest backup that ended before the window, where none before it could have ended later. */
 function anchorOf(
   line: readonly Backup[],
-  times: ReadonlyMap<Backup, number>,
+  times: ClusterView['times'],
   windowStart: number,
 ): Backup | undefined {
-  const inside = line.findIndex((backup) => times.get(backup)! > windowStart);
+  const inside = line.findIndex((backup) => times.get(backup)!.latest > windowStart);
   return line[(inside === -1 ? line.length : inside) - 1];
 }

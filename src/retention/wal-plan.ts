@@ -7,7 +7,7 @@ import { cover, OPEN, subtract } from './intervals.ts';
 import type { PolicyResult } from './policy.ts';
 
 export interface WalPlanInput {
-  archive: Pick<Archive, 'segmentSize' | 'segments'>;
+  archive: Pick<Archive, 'segmentSize' | 'segments' | 'histories'>;
   policy: Omit<PolicyResult, 'decisions'>;
   /** All backups there are. */
   backups: readonly Backup[];
@@ -53,13 +53,14 @@ export function planWal(input: WalPlanInput): WalPlan {
   );
   if (running.length > 0) notes.push(`a backup is being made, and its WAL stays: ${running.join(', ')}`);
 
+  const own = findOwn(input);
   const kept = new Map<number, readonly SegmentRange[]>();
   const keptOn = (timeline: number): readonly SegmentRange[] => {
     const known = kept.get(timeline);
     if (known !== undefined) return known;
     const ranges = policy.untouched.has(timeline)
       ? [{ first: 0n, last: OPEN }]
-      : cover([...everywhere, ...keepContinuous(policy, timeline, archive.segmentSize)]);
+      : cover([...everywhere, ...keepContinuous(policy, timeline, archive.segmentSize), ...own(timeline)]);
     kept.set(timeline, ranges);
     return ranges;
   };
@@ -69,8 +70,8 @@ export function planWal(input: WalPlanInput): WalPlan {
   return { drops, isDropped: (timeline, number) => !hasSegment(keptOn(timeline), number), notes };
 }
 
-/** What stays on every timeline. @returns why nothing can be said, as a clause */
-function keepEverywhere({ archive, policy, backups, kept, running }: WalPlanInput): SegmentRange[] | string {
+/** What stays whatever the timeline. @returns why nothing can be said, as a clause */
+function keepEverywhere({ archive, policy, running }: WalPlanInput): SegmentRange[] | string {
   const { segmentSize } = archive;
   const numberOf = (backup: Backup) => startNumber(backup.name, segmentSize);
   const ranges: SegmentRange[] = [];
@@ -80,21 +81,42 @@ function keepEverywhere({ archive, policy, backups, kept, running }: WalPlanInpu
     if (first === undefined) return `${name} is being made, and its WAL is not known: no WAL is dropped`;
     ranges.push({ first, last: OPEN });
   }
-  for (const backup of kept) {
-    const first = numberOf(backup);
-    // Not a backup of PostgreSQL.
-    if (first === undefined) continue;
-    const stop = backup.finishLsn ?? endOfNext(backup, backups);
-    const last = stop === undefined ? OPEN : (stop - 1n) / BigInt(segmentSize);
-    ranges.push({ first, last: last < first ? first : last });
-  }
   return cover(ranges);
 }
 
-/** Where a damaged backup had ended for certain: with the next one. */
-function endOfNext(backup: Backup, backups: readonly Backup[]): bigint | undefined {
-  return backups
-    .filter((other) => other.usable && other.startLsn > backup.startLsn)
+/**
+ * Start to stop of the kept backups, on the timeline they began on. A standby's may stop on another, or in a
+ * segment that is only stored under the name of one that left in the middle of it: where the own timeline does
+ * not have it all, those that left it meanwhile keep theirs.
+ */
+function findOwn({ archive, kept }: WalPlanInput): (timeline: number) => SegmentRange[] {
+  const size = BigInt(archive.segmentSize);
+  const needs = kept.flatMap((backup) => {
+    const first = startNumber(backup.name, archive.segmentSize);
+    // Without a place in WAL it is no backup of PostgreSQL.
+    if (first === undefined) return [];
+    const stop = backup.finishLsn ?? endOfNext(backup, kept);
+    const last = stop === undefined ? OPEN : (stop - 1n) / size;
+    const own = archive.segments.get(backup.timeline) ?? [];
+    return [
+      { ...backup, first, last, isWhole: own.some((range) => range.first <= first && range.last >= last) },
+    ];
+  });
+  const byTimeline = Map.groupBy(needs, ({ timeline }) => timeline);
+  return (timeline) => [
+    ...(byTimeline.get(timeline) ?? []),
+    ...(archive.histories.get(timeline) ?? []).flatMap(({ timeline: left, switchLsn }) =>
+      (byTimeline.get(left) ?? []).filter(
+        ({ isWhole, startLsn, last }) => !isWhole && switchLsn > startLsn && switchLsn / size <= last,
+      ),
+    ),
+  ];
+}
+
+/** Where a damaged backup had ended for certain: in the next one that stays on its timeline. */
+function endOfNext(backup: Backup, kept: readonly Backup[]): bigint | undefined {
+  return kept
+    .filter((other) => other.usable && other.timeline === backup.timeline && other.startLsn > backup.startLsn)
     .map((other) => other.finishLsn!)
     .reduce<bigint | undefined>((a, b) => (a !== undefined && a < b ? a : b), undefined);
 }

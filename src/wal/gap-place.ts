@@ -1,4 +1,4 @@
-import { coveredRanges, type Gap, missingRanges, type Segments, segmentsOf } from './gaps.ts';
+import { coveredRanges, type Gap, type LsnRange, missingRanges, type Segments, segmentsOf } from './gaps.ts';
 import { isAncestor, type TimelineSpan } from './history.ts';
 import { segmentAt, segmentBefore } from './segment.ts';
 import { type BackupSpan, endOf } from './window.ts';
@@ -21,29 +21,49 @@ export function classifyGaps(
   backups: readonly BackupSpan[],
   gaps: readonly Gap[],
 ): JudgedGap[] {
-  const live = missingRanges(coveredRanges(archive, liveSpans)).flatMap((missing) =>
-    segmentsOf(archive, liveSpans, missing),
-  );
   const liveBackups = backups.filter((backup) => isAncestor(liveSpans, backup.timeline, endOf(backup)));
-  return gaps.map((gap) => ({ ...gap, place: placeOf(archive, gap, live, liveBackups) }));
+  const edges = findEdges(archive, backups, liveBackups);
+  const live = missingRanges(coveredRanges(archive, liveSpans)).flatMap((missing) => {
+    const place = placeOf(archive, missing, edges);
+    return segmentsOf(archive, liveSpans, missing).map((gap) => ({ ...gap, place }));
+  });
+  return gaps.map((gap) => {
+    const found = live.find(
+      (other) => other.timeline === gap.timeline && other.first <= gap.last && other.last >= gap.first,
+    );
+    return { ...gap, place: found?.place ?? 'branch' };
+  });
 }
 
-function placeOf(
-  { segmentSize }: Segments,
-  gap: Gap,
-  live: readonly Gap[],
+/** Numbers of the segments with which what is needed begins and ends. */
+interface Edges {
+  oldest: bigint | undefined;
+  firsts: ReadonlySet<bigint>;
+  lasts: ReadonlySet<bigint>;
+}
+
+function findEdges(
+  { segmentSize, histories }: Segments,
   backups: readonly BackupSpan[],
-): GapPlace {
-  const isLive = live.some(
-    (other) => other.timeline === gap.timeline && other.first <= gap.last && other.last >= gap.first,
-  );
-  if (!isLive) return 'branch';
-  const needs = backups.map((backup) => ({
-    first: segmentAt(backup.timeline, backup.startLsn, segmentSize).number,
-    last: segmentBefore(backup.timeline, endOf(backup), segmentSize).number,
-  }));
-  if (!needs.some(({ first }) => first <= gap.last)) return 'before';
-  const endsBackup = needs.some(({ last }) => last + 1n === gap.first);
-  const meetsBackup = needs.some(({ first }) => first - 1n === gap.last);
-  return endsBackup && meetsBackup ? 'trimmed' : 'window';
+  live: readonly BackupSpan[],
+): Edges {
+  const firstOf = (backup: BackupSpan) => segmentAt(backup.timeline, backup.startLsn, segmentSize).number;
+  const firsts = backups.map(firstOf);
+  const lasts = backups.map((backup) => segmentBefore(backup.timeline, endOf(backup), segmentSize).number);
+  // Retention may keep what leads to another timeline, and no more, beside what leads to this one.
+  const branches = [...histories.values()]
+    .flat()
+    .map(({ switchLsn }) => (switchLsn - 1n) / BigInt(segmentSize));
+  const oldest = live
+    .map(firstOf)
+    .reduce<bigint | undefined>((a, b) => (a !== undefined && a < b ? a : b), undefined);
+  return { oldest, firsts: new Set(firsts), lasts: new Set([...lasts, ...branches]) };
+}
+
+function placeOf({ segmentSize }: Segments, missing: LsnRange, edges: Edges): GapPlace {
+  const size = BigInt(segmentSize);
+  const before = (missing.begin - 1n) / size;
+  const after = (missing.end - 1n) / size + 1n;
+  if (edges.oldest === undefined || edges.oldest >= after) return 'before';
+  return edges.lasts.has(before) && edges.firsts.has(after) ? 'trimmed' : 'window';
 }
