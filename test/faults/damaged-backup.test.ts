@@ -87,7 +87,7 @@ describe.each(STORE_KINDS)('a damaged backup on %s', (kind) => {
     await expectRefused(key);
   });
 
-  test.each(['files_metadata.json', 'pg_control.tar.lz4', 'backup_label.tar.lz4'])(
+  test.each(['files_metadata.json', 'backup_manifest', 'pg_control.tar.lz4', 'backup_label.tar.lz4'])(
     '%s is gone',
     async (name) => {
       const key = (await store.keys('basebackups_005/')).find((candidate) => candidate.endsWith(`/${name}`))!;
@@ -96,6 +96,16 @@ describe.each(STORE_KINDS)('a damaged backup on %s', (kind) => {
       await expectRefused(key);
     },
   );
+
+  test('the only sentinel is damaged', async () => {
+    const [key] = (await store.keys('basebackups_005/')).filter((candidate) =>
+      candidate.endsWith('_sentinel.json'),
+    );
+    await take(key!);
+    await store.write(key!, Buffer.from('{"LSN":'));
+    const result = await runPgarc(['backup-fetch', await makeRestoreTarget(), 'LATEST'], { env: store.env });
+    expect([result.code, result.stderr]).toEqual([8, expect.stringContaining('no backup can be used')]);
+  });
 
   test('and whole again, it is restored', async () => {
     await mustRunPgarc(['backup-fetch', await makeRestoreTarget(), 'LATEST'], { env: store.env });

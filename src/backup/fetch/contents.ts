@@ -2,7 +2,7 @@ import { messageOf, PgarcError } from '../../errors.ts';
 import type { ObjectStore } from '../../store/store.ts';
 import type { Backup } from '../catalog.ts';
 import { parseJson } from '../format/json.ts';
-import { filesMetadataKey, manifestKey, partitionsPrefix, sentinelKey } from '../format/keys.ts';
+import { filesMetadataKey, manifestKey, noteKey, partitionsPrefix, sentinelKey } from '../format/keys.ts';
 import { type Manifest, parseManifest } from '../format/manifest.ts';
 import type { FilesMetadata, Sentinel, Spec, TablespaceSpec } from '../format/sentinel.ts';
 import { safeMemberPath } from '../format/tar.ts';
@@ -58,6 +58,7 @@ export async function readContents(
   ]);
   // A manifest says all that files_metadata.json does, which is big for a cluster of many tables.
   if (manifest !== undefined) await requireFileLists(store, backup, signal);
+  else await requireNoManifest(store, backup, signal);
   const lists = manifest === undefined ? await readLists(store, backup, sentinel, signal) : NO_LISTS;
   const tablespaces = tablespacesOf(sentinel.Spec ?? sentinel.spec);
   const contents = { backup, parts, tablespaces, manifest, ...lists };
@@ -133,6 +134,16 @@ async function requireFileLists(store: ObjectStore, backup: Backup, signal: Abor
   if ((await store.head(key, { signal })) !== undefined) return;
   throw new PgarcError('object-missing', `${key} is missing from the store`, {
     hint: 'Its backup_manifest is there: to restore by that alone, store {} under this key.',
+    details: { key },
+  });
+}
+
+/** pgarc stores a manifest with every backup: without it, no checksum of a file could be compared. */
+async function requireNoManifest(store: ObjectStore, backup: Backup, signal: AbortSignal): Promise<void> {
+  if (backup.kind !== 'full' || (await store.head(noteKey(backup.name), { signal })) === undefined) return;
+  const key = manifestKey(backup.name);
+  throw new PgarcError('object-missing', `${key} is missing from the store`, {
+    hint: `To restore without comparing the files' checksums, delete ${noteKey(backup.name)}.`,
     details: { key },
   });
 }

@@ -35,6 +35,11 @@ export function manifestKey(backup: string): string {
   return `${backupPrefix(backup)}backup_manifest`;
 }
 
+/** pgarc's own addition: who wrote the backup, and what its page checksums say. */
+export function noteKey(backup: string): string {
+  return `${backupPrefix(backup)}pgarc.json`;
+}
+
 /** Prefix of the backup's tar archives. */
 export function partitionsPrefix(backup: string): string {
   return `${backupPrefix(backup)}tar_partitions/`;

@@ -5,10 +5,10 @@ import type { RequestOptions } from '../../store/store.ts';
 import type { Lsn } from '../../wal/lsn.ts';
 import { formatJson } from '../format/json.ts';
 import {
-  backupPrefix,
   filesMetadataKey,
   manifestKey,
   metadataKey,
+  noteKey,
   partitionKey,
   sentinelKey,
 } from '../format/keys.ts';
@@ -36,11 +36,6 @@ export interface FinishOptions {
   version: string;
   pagesChecked: boolean;
   damaged: readonly DamagedPage[];
-}
-
-/** Tells where a part of pgarc's own notes lies in a backup. */
-function noteKey(backup: string): string {
-  return `${backupPrefix(backup)}pgarc.json`;
 }
 
 /**
