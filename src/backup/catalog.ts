@@ -85,7 +85,7 @@ export function latestBackup(backups: readonly Backup[]): Backup | undefined {
 
 /**
  * Finds a backup by name, or the newest usable one by `LATEST`.
- * @throws PgarcError `no-such-backup`, naming the newest that exist
+ * @throws PgarcError `no-such-backup`, naming the newest that exist; `object-damaged` for LATEST when none is usable
  */
 export function findBackup(backups: readonly Backup[], nameOrLatest: string): Backup {
   const found =
@@ -99,6 +99,7 @@ export function findBackup(backups: readonly Backup[], nameOrLatest: string): Ba
       details: { name: nameOrLatest, existing: [] },
     });
   }
+  if (nameOrLatest === 'LATEST') throw describeNoneUsable(backups);
   const names = backups
     .toSorted(compareBackups)
     .reverse()
@@ -109,4 +110,10 @@ export function findBackup(backups: readonly Backup[], nameOrLatest: string): Ba
     hint: `The newest that exist: ${shown}${more > 0 ? ` and ${more} older` : ''}. See: pgarc backup-list`,
     details: { name: nameOrLatest, existing: names },
   });
+}
+
+function describeNoneUsable(backups: readonly Backup[]): PgarcError {
+  const [newest] = backups.toSorted(compareBackups).reverse();
+  const why = newest?.warnings.join('; ') ?? '';
+  return new PgarcError('object-damaged', `no backup can be used; the newest is ${newest?.name}: ${why}`);
 }

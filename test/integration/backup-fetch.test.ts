@@ -175,6 +175,17 @@ describe('backup-fetch refuses', () => {
     );
   });
 
+  it('to call an older backup the newest without a word', async () => {
+    const other = await copySample();
+    await writeFile(join(other, `basebackups_005/${SAMPLE_DELTA}_backup_stop_sentinel.json`), '{');
+    const { data, root } = await makeTarget();
+    const args = ['backup-fetch', data, 'LATEST', '--tablespace-root', root];
+    const result = await runPgarc(args, { env: { PGARC_STORE: `file://${other}` } });
+    expect(result.code).toBe(3);
+    expect(result.stderr).toContain(`${SAMPLE_DELTA} is newer and cannot be used`);
+    expect(result.stdout).toContain(`restored ${SAMPLE_FULL}`);
+  });
+
   it('a backup whose own WAL is not in the archive', async () => {
     const other = await copySample();
     await rm(join(other, 'wal_005/000000010000000000000004.lz4'));

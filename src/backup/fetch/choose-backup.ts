@@ -44,7 +44,10 @@ export async function chooseBackup(
     return {
       backup: answer.backup,
       reachable: answer,
-      warnings: hasTarget ? [] : warnOfGap(archive, answer),
+      warnings: [
+        ...(name === 'LATEST' ? warnOfDamaged(backups, answer.backup) : []),
+        ...(hasTarget ? [] : warnOfGap(archive, answer)),
+      ],
     };
   }
   let { hint } = answer;
@@ -62,6 +65,13 @@ export async function chooseBackup(
 function tellOther({ backup, timeline }: ReachableTarget<Backup>, hasTarget: boolean): string {
   if (hasTarget) return `Backup ${backup.name} leads to it; LATEST chooses it by itself.`;
   return `Backup ${backup.name} leads to timeline ${timeline}; --target-timeline current stays on this one's.`;
+}
+
+/** LATEST passes over what cannot be used, and nobody shall believe that it was the newest. */
+function warnOfDamaged(backups: readonly Backup[], chosen: Backup): string[] {
+  return backups
+    .filter((backup) => !backup.usable && backup.finishTime > chosen.finishTime)
+    .map(({ name, warnings }) => `${name} is newer and cannot be used: ${warnings.join('; ')}`);
 }
 
 /** Recovery without a target ends at a gap as if the archive ended there. */

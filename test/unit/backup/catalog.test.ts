@@ -106,6 +106,11 @@ describe('findBackup', () => {
     store.objects.set(sentinelKey(DELTA), Buffer.from(''));
     store.modified.set(sentinelKey(DELTA), new Date('2030-01-01T00:00:00Z'));
     expect(findBackup(await listBackups(store, signal), 'LATEST').name).toBe(FULL);
+    store.objects.set(sentinelKey(FULL), Buffer.from('{'));
+    const none = await listBackups(store, signal);
+    expect(() => findBackup(none, 'LATEST')).toThrow(
+      expect.objectContaining({ exitCode: 8, message: expect.stringContaining(DELTA) }),
+    );
   });
 
   it('names those that exist when the one asked for does not', async () => {
