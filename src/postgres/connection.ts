@@ -216,8 +216,7 @@ function describeLost(error: unknown, address: string): PgarcError {
 
 /** SQLSTATE insufficient_privilege. */
 const NOT_ALLOWED = '42501';
-const GRANT_HINT =
-  'Connect as a superuser (PGUSER), or grant it pg_monitor and EXECUTE on pg_switch_wal and the functions that start and stop a backup.';
+const GRANT_HINT = 'Connect as a superuser (PGUSER), or grant the rights that docs/settings.md lists.';
 
 function describeQueryError(error: unknown, address: string): PgarcError {
   const { code, hint = code === NOT_ALLOWED ? GRANT_HINT : undefined } = error as Record<string, unknown>;

@@ -1,7 +1,7 @@
 import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { runPgarc } from '../../support/pgarc.ts';
+import { ROOT, runPgarc } from '../../support/pgarc.ts';
 import { startPostgres, type TestPostgres } from '../../support/postgres.ts';
 import { makeStore } from '../../support/stores.ts';
 import { makeTemporaryFolder } from '../../support/temporary.ts';
@@ -50,6 +50,17 @@ describe('backup-push logs in with the password', () => {
     expect([code, stderr]).toEqual([0, expect.not.stringContaining(PASSWORD)]);
     expect(stdout).not.toContain(PASSWORD);
   });
+});
+
+it('backup-push needs no more rights than docs/settings.md lists', async () => {
+  const page = await readFile(`${ROOT}/docs/settings.md`, 'utf8');
+  const sql = /```sql\n(CREATE ROLE backup[^`]*)```/.exec(page)?.[1];
+  await server.query(String(sql));
+  const { PGDATA: _, ...withoutDirectory } = env;
+  const options = { env: { ...withoutDirectory, PGUSER: 'backup' } };
+  expect(await runPgarc(['backup-push'], options)).toMatchObject({ code: 0 });
+  const checked = await runPgarc(['check'], options);
+  expect([checked.code, checked.stdout]).toEqual([0, expect.not.stringContaining('skipped')]);
 });
 
 describe('backup-push ends with a hint', () => {
