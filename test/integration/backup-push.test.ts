@@ -218,6 +218,19 @@ describe('backup-push of a server that does not archive', () => {
   });
 });
 
+describe('backup-push of a server that archives to another store', () => {
+  it('says that it does', async () => {
+    const server = await startPostgres({ archive: true, env: (await makeStore('folder')).env });
+    const result = await runPgarc(['backup-push', server.dataDir, '--archive-timeout', '8s'], {
+      env: { ...(await makeStore('folder')).env, ...server.env },
+    });
+    expect(result.code).toBe(1);
+    expect(result.stderr).toMatch(
+      /did not arrive .* the server did archive .*\nhint: .*stores somewhere else/,
+    );
+  });
+});
+
 describe('backup-push of a standby', () => {
   it('does not overwrite a backup that starts in the same segment', async () => {
     const store = await makeStore('folder');
