@@ -66,7 +66,10 @@ export function resolveSettings(sources: Sources): ResolvedSettings {
       continue;
     }
     const parsed = found.value === '' ? undefined : definition.type.parse(found.value);
-    if (definition.secret) secrets.push(found.value);
+    if (definition.secret) {
+      secrets.push(found.value);
+      if (found.origin.kind === 'flag') warnings.add(tellOfOpenSecret(found.origin.name));
+    }
     if (parsed === undefined) problems.push(describeBadValue(key, found));
     settings[key] = parsed;
     origins[key] = found.origin;
@@ -153,6 +156,10 @@ function describeBadValue(key: SettingKey, found: Found): Problem {
     name,
     message: `setting ${name} from ${describeOrigin(found.origin)}: ${shown} is not ${type.allowed}`,
   };
+}
+
+function tellOfOpenSecret(flag: string): string {
+  return `every user of this machine can read ${flag} in the list of processes: use a variable or a file`;
 }
 
 function createSettingsError(problems: readonly Problem[]): PgarcError {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { ResolvedSettings } from '../../config/resolve.ts';
 import { SCHEMA, type SettingKey } from '../../config/schema.ts';
+import { variableOf } from '../../config/variables.ts';
 
 /** How the settings of this run reach a wal-fetch that the server starts. */
 export interface RestoreFlags {
@@ -51,7 +52,7 @@ export function chooseRestoreFlags(resolved: ResolvedSettings, envdir: string | 
     if (envdir !== undefined && origin.kind === 'environment' && existsSync(join(envdir, origin.name)))
       continue;
     if (secret) {
-      secrets.push(origin.name);
+      secrets.push(origin.kind === 'flag' ? variableOf(name) : origin.name);
       continue;
     }
     const text = (type.format as (value: unknown) => string)(value);

@@ -178,6 +178,12 @@ describe('wrong settings', () => {
     expect(nested.message).toMatch(/^setting .* one value is allowed, not a map$/);
   });
 
+  it('warns of a secret on the command line', () => {
+    const { warnings } = resolve({ flags: { pgPassword: 'secret-7Q2Z' } });
+    expect(warnings).toEqual([expect.stringContaining('--pg-password')]);
+    expect(warnings.join()).not.toContain('secret-7Q2Z');
+  });
+
   it('does not pass over in silence what would choose another server for libpq', () => {
     const { warnings } = resolve({ environment: { PGSERVICE: 'main', PGHOSTADDR: '', PGHOST: 'h' } });
     expect(warnings).toEqual([expect.stringContaining('PGSERVICE is not read')]);
