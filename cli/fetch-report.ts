@@ -1,4 +1,5 @@
 import type { FetchOptions, FetchResult } from '../src/backup/fetch/fetch.ts';
+import { quoteSetting } from '../src/backup/fetch/recovery-settings.ts';
 import { formatBytes, formatDuration } from '../src/report/units.ts';
 import { formatLsn } from '../src/wal/lsn.ts';
 import { formatTimestamp } from '../src/wal/timestamp.ts';
@@ -72,10 +73,7 @@ function nextSteps(result: FetchResult, options: FetchOptions): string[] {
 /** Without WAL these files are no consistent cluster, and PostgreSQL refuses to start on them. */
 function rawSteps(pgdata: string, { restoreCommand }: FetchOptions): string[][] {
   return [
-    [
-      'Tell it where its WAL is, in postgresql.conf:',
-      `restore_command = '${restoreCommand.replace(/'/g, "''")}'`,
-    ],
+    ['Tell it where its WAL is, in postgresql.conf:', `restore_command = ${quoteSetting(restoreCommand)}`],
     ['Let it recover from there (standby.signal makes a standby):', `touch ${pgdata}/recovery.signal`],
   ];
 }
