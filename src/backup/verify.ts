@@ -52,7 +52,11 @@ export async function verifyBackups(
   const all = await listBackups(store, signal);
   const failures: Failure[] = [];
   const backups = selectBackups(all, options.name, failures);
-  emit({ type: 'phase', operation: 'verify', text: `verifying ${backups.length} backup${backups.length === 1 ? '' : 's'}` });
+  emit({
+    type: 'phase',
+    operation: 'verify',
+    text: `verifying ${backups.length} backup${backups.length === 1 ? '' : 's'}`,
+  });
 
   const plans: VerificationPlan[] = [];
   for (const backup of backups) {
