@@ -41,14 +41,12 @@ export async function writeJournal(
   const key = `${JOURNALS}${randomUUID()}.json`;
   const text = { hostname: hostname(), pid: process.pid, time: new Date().toISOString(), backups };
   await store.put(key, Buffer.from(`${JSON.stringify(text)}\n`), { signal });
-  const stored = await store.head(key, { signal });
-  if (stored === undefined) {
-    throw new PgarcError(
-      'store-unreachable',
-      `${store.location} does not show ${key}, which it has just stored`,
-    );
-  }
-  return { key, stored: stored.modified, backups };
+  // A listing tells times as exactly as the one they are compared with; HEAD cuts them to seconds.
+  for await (const { modified } of store.list(key, { signal })) return { key, stored: modified, backups };
+  throw new PgarcError(
+    'store-unreachable',
+    `${store.location} does not show ${key}, which it has just stored`,
+  );
 }
 
 /** Whether a journal's run has ended, one way or another. */

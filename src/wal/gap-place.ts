@@ -50,10 +50,12 @@ function findEdges(
   const firstOf = (backup: BackupSpan) => segmentAt(backup.timeline, backup.startLsn, segmentSize).number;
   const firsts = backups.map(firstOf);
   const lasts = backups.map((backup) => segmentBefore(backup.timeline, endOf(backup), segmentSize).number);
-  // Retention may keep what leads to another timeline, and no more, beside what leads to this one.
-  const branches = [...histories.values()]
-    .flat()
-    .map(({ switchLsn }) => (switchLsn - 1n) / BigInt(segmentSize));
+  // Retention may keep what leads to another timeline, and no more, beside what leads to this one. The old
+  // timeline's last full segment is the one before the switch.
+  const branches = [...histories.values()].flat().flatMap(({ switchLsn }) => {
+    const last = (switchLsn - 1n) / BigInt(segmentSize);
+    return [last - 1n, last];
+  });
   const oldest = live
     .map(firstOf)
     .reduce<bigint | undefined>((a, b) => (a !== undefined && a < b ? a : b), undefined);

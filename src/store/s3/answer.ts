@@ -6,11 +6,14 @@ export type Expected =
   | 'tag'
   /** A whole XML document whose root is `…Result`. */
   | 'result'
+  /** An XML document whose root is `…Configuration` and may be empty. */
+  | 'configuration'
   /** No body. */
   | 'nothing';
 
 /** What the request is, told from its form (S3 API reference). */
 export function expectedAnswer(method: string, query: Record<string, unknown> = {}): Expected {
+  if (method === 'GET' && 'versioning' in query) return 'configuration';
   if (method === 'GET') return 'list-type' in query || 'uploads' in query ? 'result' : 'object';
   if (method === 'POST') return 'result';
   return method === 'PUT' || method === 'HEAD' ? 'tag' : 'nothing';
@@ -74,6 +77,8 @@ export function checkAnswer(
     throw foreign(status, text, requestId);
   }
   if (expected === 'tag' && headers.etag === undefined) throw foreign(status, text, requestId);
+  if (expected === 'configuration' && !root?.endsWith('Configuration'))
+    throw foreign(status, text, requestId);
   if (expected === 'result' && !(root?.endsWith('Result') && text.endsWith(`</${root}>`))) {
     throw foreign(status, text, requestId);
   }

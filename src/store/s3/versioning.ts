@@ -2,7 +2,7 @@ import { GetBucketVersioningCommand } from '@aws-sdk/client-s3';
 import { isPgarcError } from '../../errors.ts';
 import { request, type S3Session } from './session.ts';
 
-/** Whether the bucket keeps what is deleted. @returns undefined where these credentials may not ask */
+/** Whether the bucket keeps what is deleted. @returns undefined where nobody says */
 export async function keepsVersions(session: S3Session, signal?: AbortSignal): Promise<boolean | undefined> {
   const command = new GetBucketVersioningCommand({ Bucket: session.bucket });
   try {
@@ -15,7 +15,8 @@ export async function keepsVersions(session: S3Session, signal?: AbortSignal): P
     // Suspended: versions made before stay as well, but new deletions free what they delete.
     return Status === 'Enabled';
   } catch (error) {
-    if (isPgarcError(error, 'store-unreachable') && !error.retryable) return undefined;
+    // A note of what deleting is good for is not worth failing for.
+    if (isPgarcError(error, 'store-unreachable')) return undefined;
     throw error;
   }
 }
