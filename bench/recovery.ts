@@ -7,6 +7,7 @@ import { startPostgres } from '../test/support/postgres.ts';
 import { findBinaries } from '../test/support/postgres-binaries.ts';
 import { mustRun } from '../test/support/run.ts';
 import { waitFor } from '../test/support/wait.ts';
+import { drain } from './lib/backlog.ts';
 import { startBench } from './lib/cluster.ts';
 import { startBenchDaemon } from './lib/daemon.ts';
 import { buildRelease } from './lib/release.ts';
@@ -27,6 +28,7 @@ try {
   const bench = await startBench({ wal_keep_size: '16GB', max_wal_size: '2GB', synchronous_commit: false });
   const { server } = bench;
   const plain = await bench.emptyDirectory();
+  await bench.archiveWith(`cp %p ${plain}/%f`);
   const pgbench = join(findBinaries(15), 'pgbench');
   const run = (args: string[]) => mustRun(pgbench, args, { env: server.env, timeout: 1_800_000 });
   await run(['-i', '-q', '-s', String(SCALE)]);
@@ -42,21 +44,21 @@ try {
     return names.filter((name) => name < current).sort();
   };
   const before = (await written()).length;
-  while ((await written()).length < before + SEGMENTS) await run(['-n', '-c', '4', '-j', '2', '-T', '10']);
-  await server.query('SELECT pg_switch_wal()');
+  // Transactions after checkpoints, which log whole pages, and tables that are filled: the fastest there is.
+  for (let round = 1; (await written()).length < before + SEGMENTS; round++) {
+    await server.query(`CREATE DATABASE filled${round}`);
+    await run(['-i', '-q', '-s', '15', `filled${round}`]);
+    await server.query('CHECKPOINT');
+    await run(['-n', '-c', '4', '-j', '2', '-T', '5']);
+  }
   const history = await server.value('SELECT count(*) FROM pgbench_history');
-  const names = await written();
+  await server.archiveAll();
+  const names = (await readdir(plain)).filter((name) => /^[0-9A-F]{24}$/.test(name)).sort();
 
+  log(`archiving ${names.length} segments`);
+  await bench.archiveWith('');
   const pusher = await startBenchDaemon(pgarc, bench.env);
-  await bench.archiveWith(`cp %p ${plain}/%f && ${pgarc} wal-push %p`);
-  await waitFor(async () => (await readdir(plain)).length >= names.length, {
-    what: 'the archive',
-    timeout: 1_200_000,
-  });
-  await waitFor(
-    async () => (await server.value('SELECT last_archived_wal FROM pg_stat_archiver')) >= names.at(-1)!,
-    { what: 'the archiver' },
-  );
+  await drain(bench, names, `${pgarc} wal-push %p`, { daemon: pusher });
   await pusher.stop();
   await server.stop();
 

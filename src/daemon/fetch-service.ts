@@ -143,7 +143,10 @@ async function isInside(path: string, cluster: Cluster): Promise<boolean> {
 function watchFolder(folder: string, onChange: () => void): () => void {
   let watcher: FSWatcher | undefined;
   try {
-    watcher = watch(folder, { persistent: false }, onChange);
+    watcher = watch(folder, { persistent: false }, (event) => {
+      // Every write to a file is a change; files come and go by rename.
+      if (event === 'rename') onChange();
+    });
     watcher.on('error', () => watcher?.close());
   } catch {
     // Too many watches for this user, or a file system without them.
