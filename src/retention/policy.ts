@@ -9,6 +9,8 @@ import { type Continuity, findContinuity } from './promise.ts';
 import { Reasons } from './reasons.ts';
 import type { RetentionRules } from './rules.ts';
 
+const DAY = 86_400_000;
+
 /** What the policy judges by. */
 export interface PolicyInput {
   backups: readonly Backup[];
@@ -34,8 +36,10 @@ export interface PolicyResult {
   keepsAllWal: boolean;
   /** Never to be dropped. */
   newest: readonly Backup[];
-  /** Nothing that begins here or later is touched. */
+  /** Nothing that begins here or later is touched, on whatever timeline that is not quiet. */
   frontier: readonly Backup[];
+  /** Timelines that got nothing for a day or more before the newest backup. */
+  quiet: ReadonlySet<number>;
   continuous: readonly Continuity[];
   /** Timelines of which all WAL stays, and why. */
   untouched: ReadonlyMap<number, string>;
@@ -96,13 +100,15 @@ function decideOnce(input: PolicyInput, rules: RetentionRules | undefined): Poli
   for (const { from, isAnchor } of continuous) if (isAnchor) reasons.add(from, 'anchor of the window');
   markOthers(backups, times, chains, withoutWal, reasons);
   markNeeded(chains, reasons);
+  const frontier = views
+    .filter((view) => view.endedAt === undefined)
+    .flatMap((view) => view.newest.filter((backup) => isFrontier(view, backup)));
   return {
     decisions: toDecisions(backups, reasons, (backup) => explainDrop(backup, chains, withoutWal)),
     keepsAllWal: false,
     newest: views.flatMap((view) => view.newest),
-    frontier: views
-      .filter((view) => view.endedAt === undefined)
-      .flatMap((view) => view.newest.filter((backup) => isFrontier(view, backup))),
+    frontier,
+    quiet: findQuiet(storedUntil, frontier, times),
     continuous,
     untouched: findUntouched(input, views),
   };
@@ -111,6 +117,15 @@ function decideOnce(input: PolicyInput, rules: RetentionRules | undefined): Poli
 /** A finish time in the future makes a backup LATEST that others continue. */
 function isFrontier({ last, lineages }: ClusterView, backup: Backup): boolean {
   return backup === last || lineages.line(backup.timeline).at(-1) === backup;
+}
+
+function findQuiet(
+  storedUntil: PolicyInput['storedUntil'],
+  frontier: readonly Backup[],
+  times: ReadonlyMap<Backup, EndTime>,
+): Set<number> {
+  const since = Math.min(...frontier.map((backup) => times.get(backup)!.earliest)) - DAY;
+  return new Set([...storedUntil].filter(([, stored]) => stored.getTime() < since).map(([id]) => id));
 }
 
 function markNewest(views: readonly ClusterView[], reasons: Reasons): void {
@@ -216,7 +231,15 @@ function keepEverything(
   const reasons = new Reasons();
   for (const backup of backups) reasons.add(backup, backup.usable ? reason : 'damaged');
   const decisions = toDecisions(backups, reasons, () => '');
-  return { decisions, keepsAllWal: true, newest, frontier: newest, continuous: [], untouched: new Map() };
+  return {
+    decisions,
+    keepsAllWal: true,
+    newest,
+    frontier: newest,
+    quiet: new Set(),
+    continuous: [],
+    untouched: new Map(),
+  };
 }
 
 function toDecisions(

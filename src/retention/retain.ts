@@ -1,4 +1,4 @@
-import { BACKUPS, backupPrefix, sentinelKey } from '../backup/format/keys.ts';
+import { BACKUPS, backupOfSentinelKey, backupPrefix, sentinelKey } from '../backup/format/keys.ts';
 import { mapParallel } from '../backup/map-parallel.ts';
 import { PgarcError } from '../errors.ts';
 import type { ObjectStore } from '../store/store.ts';
@@ -35,6 +35,8 @@ export interface RetainResult {
 /** Backups come and go while they are looked at, but not for ever. */
 const ATTEMPTS = 5;
 const PARALLEL_LISTS = 16;
+/** More backups than this are measured by one listing of all. */
+const SINGLE_LISTS = 20;
 
 /**
  * Plans which backups and which WAL go, and deletes them when told so.
@@ -68,25 +70,26 @@ export async function retain(
   });
 }
 
+/** What each backup that goes takes in the store. */
 async function measureBackups(
   store: ObjectStore,
-  plan: RetentionPlan,
+  { dropped }: RetentionPlan,
   signal: AbortSignal,
 ): Promise<Map<string, Volume>> {
-  const volumes = await mapParallel(
-    plan.dropped,
-    PARALLEL_LISTS,
-    async ({ name }, each) => {
-      const volume = { objects: 0, bytes: 0 };
-      // One listing shows the sentinel, the parts, and what else begins like the name.
-      for await (const { key, size } of store.list(`${BACKUPS}${name}`, { signal: each })) {
-        if (key !== sentinelKey(name) && !key.startsWith(backupPrefix(name))) continue;
-        volume.objects++;
-        volume.bytes += size;
-      }
-      return [name, volume] as const;
-    },
-    signal,
-  );
-  return new Map(volumes);
+  const volumes = new Map<string, Volume>(dropped.map(({ name }) => [name, { objects: 0, bytes: 0 }]));
+  const measure = async (prefix: string, each: AbortSignal) => {
+    for await (const { key, size } of store.list(prefix, { signal: each })) {
+      const volume = volumes.get(backupOfSentinelKey(key) ?? key.slice(BACKUPS.length).split('/', 1)[0]!);
+      if (volume === undefined) continue;
+      volume.objects++;
+      volume.bytes += size;
+    }
+  };
+  if (dropped.length > SINGLE_LISTS) await measure(BACKUPS, signal);
+  else {
+    await mapParallel(dropped, PARALLEL_LISTS, ({ name }, each) => measure(backupPrefix(name), each), signal);
+    // The sentinel lies beside the folder, in a listing with those of the deltas built on it.
+    await mapParallel(dropped, PARALLEL_LISTS, ({ name }, each) => measure(sentinelKey(name), each), signal);
+  }
+  return volumes;
 }

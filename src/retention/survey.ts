@@ -1,5 +1,6 @@
 import { type Backup, listBackups } from '../backup/catalog.ts';
 import { backupPrefix } from '../backup/format/keys.ts';
+import { mapParallel } from '../backup/map-parallel.ts';
 import { listClaims } from '../backup/push/claim.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { type Archive, listArchive } from '../wal/archive.ts';
@@ -36,9 +37,18 @@ export interface Leftover extends Volume {
 export async function surveyStore(store: ObjectStore, signal: AbortSignal): Promise<Survey> {
   const running = await listClaims(store, signal);
   const journals = await listJournals(store, signal);
-  const backups = await listBackups(store, signal);
   const wal = new WalFiles();
-  const archive = await listArchive(store, signal, { onObject: (object) => wal.add(object) });
+  const looks = [
+    (each: AbortSignal) => listBackups(store, each),
+    (each: AbortSignal) => listArchive(store, each, { onObject: (object) => wal.add(object) }),
+  ] as const;
+  const found = await mapParallel<(typeof looks)[number], Backup[] | Archive>(
+    looks,
+    looks.length,
+    (look, each) => look(each),
+    signal,
+  );
+  const [backups, archive] = found as [Backup[], Archive];
   const withoutWal = findWithoutWal(archive, backups);
   const leftovers = await findLeftovers(store, backups, journals, running, signal);
   return { backups, archive, wal, withoutWal, running, journals, leftovers };

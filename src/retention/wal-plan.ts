@@ -46,7 +46,7 @@ export function planWal(input: WalPlanInput): WalPlan {
     const note = `${misfit.name} does not fit WAL segments of ${archive.segmentSize / 2 ** 20} MiB: no WAL is dropped`;
     return { ...nothing, notes: [note] };
   }
-  const everywhere = keepEverywhere(input);
+  const everywhere = keepRunning(input);
   if (typeof everywhere === 'string') return { ...nothing, notes: [everywhere] };
   const notes = [...policy.untouched].map(
     ([timeline, why]) => `the WAL of timeline ${timeline} stays: ${why}`,
@@ -60,7 +60,12 @@ export function planWal(input: WalPlanInput): WalPlan {
     if (known !== undefined) return known;
     const ranges = policy.untouched.has(timeline)
       ? [{ first: 0n, last: OPEN }]
-      : cover([...everywhere, ...keepContinuous(policy, timeline, archive.segmentSize), ...own(timeline)]);
+      : cover([
+          ...everywhere,
+          ...keepNewest(input, timeline),
+          ...keepContinuous(policy, timeline, archive.segmentSize),
+          ...own(timeline),
+        ]);
     kept.set(timeline, ranges);
     return ranges;
   };
@@ -70,18 +75,21 @@ export function planWal(input: WalPlanInput): WalPlan {
   return { drops, isDropped: (timeline, number) => !hasSegment(keptOn(timeline), number), notes };
 }
 
-/** What stays whatever the timeline. @returns why nothing can be said, as a clause */
-function keepEverywhere({ archive, policy, running }: WalPlanInput): SegmentRange[] | string {
-  const { segmentSize } = archive;
-  const numberOf = (backup: Backup) => startNumber(backup.name, segmentSize);
+/** WAL of backups that are being made, whatever the timeline. @returns why nothing can be said, as a clause */
+function keepRunning({ archive, running }: WalPlanInput): SegmentRange[] | string {
   const ranges: SegmentRange[] = [];
-  for (const backup of policy.frontier) ranges.push({ first: numberOf(backup)!, last: OPEN });
   for (const name of running) {
-    const first = startNumber(name, segmentSize);
+    const first = startNumber(name, archive.segmentSize);
     if (first === undefined) return `${name} is being made, and its WAL is not known: no WAL is dropped`;
     ranges.push({ first, last: OPEN });
   }
-  return cover(ranges);
+  return ranges;
+}
+
+/** Everything from the newest backup on: nobody can tell yet which timeline will be needed. */
+function keepNewest({ archive, policy }: WalPlanInput, timeline: number): SegmentRange[] {
+  if (policy.quiet.has(timeline)) return [];
+  return policy.frontier.map(({ name }) => ({ first: startNumber(name, archive.segmentSize)!, last: OPEN }));
 }
 
 /**

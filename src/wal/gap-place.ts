@@ -22,7 +22,9 @@ export function classifyGaps(
   gaps: readonly Gap[],
 ): JudgedGap[] {
   const liveBackups = backups.filter((backup) => isAncestor(liveSpans, backup.timeline, endOf(backup)));
-  const edges = findEdges(archive, backups, liveBackups);
+  // One that began on this way and ended on another counts for where WAL is kept, not for what is reached.
+  const begun = backups.filter((backup) => isAncestor(liveSpans, backup.timeline, backup.startLsn));
+  const edges = findEdges(archive, begun, liveBackups);
   const live = missingRanges(coveredRanges(archive, liveSpans)).flatMap((missing) => {
     const place = placeOf(archive, missing, edges);
     return segmentsOf(archive, liveSpans, missing).map((gap) => ({ ...gap, place }));
