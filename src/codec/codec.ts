@@ -1,6 +1,14 @@
 /** How an object is compressed, by the extension of its key. */
 export type CodecName = 'lz4' | 'zstd' | 'gzip' | 'brotli' | 'lzo' | 'none';
 
+export interface DecompressOptions {
+  /**
+   * Memory may go from one stream to the next: chunks are only valid until the next one is asked for, and none
+   * of them after the end. Default false.
+   */
+  reuse?: boolean;
+}
+
 export interface Decoder {
   readonly name: CodecName;
   /** Extension in a key, without the dot; empty for `none`. */
@@ -10,7 +18,7 @@ export interface Decoder {
    * Chunks of the result stay as they are until the next but one is asked for.
    * @throws PgarcError `object-damaged` for damaged, truncated or trailing foreign bytes
    */
-  decompress(input: AsyncIterable<Uint8Array>): AsyncIterable<Buffer>;
+  decompress(input: AsyncIterable<Uint8Array>, options?: DecompressOptions): AsyncIterable<Buffer>;
 }
 
 export interface Encoder extends Decoder {

@@ -1,6 +1,7 @@
 /** Reads LZ4 frames block by block (LZ4 Frame Format Description 1.6.1, doc/lz4_Frame_format.md). */
 import { PgarcError } from '../errors.ts';
 import { ByteSource } from './byte-source.ts';
+import type { DecompressOptions } from './codec.ts';
 import { type Lz4FrameHeader, readLz4FrameHeader } from './lz4-frame.ts';
 import { xxh32 } from './xxh32.ts';
 
@@ -37,10 +38,19 @@ interface Room {
   output: [Buffer, Buffer];
 }
 
+/**
+ * Rooms of streams that have ended, for the next ones: with a segment of WAL in each, fresh memory and its
+ * collection take as long as all the unpacking.
+ */
+const spare: Room[] = [];
+/** Of 12 MiB at most. */
+const MOST_SPARE = 4;
+
 /** Unpacks frames in a row, and passes over skippable ones. @throws PgarcError `object-damaged` */
 export async function* readLz4Frames(
   input: AsyncIterable<Uint8Array>,
   blocks: Lz4Blocks,
+  { reuse = false }: DecompressOptions = {},
 ): AsyncGenerator<Buffer> {
   const source = new ByteSource(input, 'lz4 data');
   let room = makeRoom(0);
@@ -48,12 +58,19 @@ export async function* readLz4Frames(
     do {
       const header = await readLz4FrameHeader(source);
       if (header === undefined) continue;
-      if (header.maxBlockSize !== room.packed.length) room = makeRoom(header.maxBlockSize);
+      if (header.maxBlockSize !== room.packed.length) room = takeRoom(header.maxBlockSize, reuse);
       yield* readFrame(source, header, blocks, room);
     } while (!(await source.isAtEnd()));
   } finally {
+    if (reuse && room.packed.length > 0 && spare.length < MOST_SPARE) spare.push(room);
     await source.close();
   }
+}
+
+function takeRoom(blockSize: number, reuse: boolean): Room {
+  const at = reuse ? spare.findIndex(({ packed }) => packed.length === blockSize) : -1;
+  const [room] = at < 0 ? [] : spare.splice(at, 1);
+  return room ?? makeRoom(blockSize);
 }
 
 /** Pages nobody writes to take no memory, so the size a small frame claims does not matter. */

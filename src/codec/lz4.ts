@@ -29,8 +29,10 @@ function codecOn(library: Lz4Library): Encoder {
       LZ4_FRAME_HEADER.copy(output);
       return length;
     },
-    decompress: (input) =>
-      library.blocks === undefined ? decompress(library, input) : readLz4Frames(input, library.blocks),
+    decompress: (input, options) =>
+      library.blocks === undefined
+        ? decompress(library, input)
+        : readLz4Frames(input, library.blocks, options),
   };
 }
 

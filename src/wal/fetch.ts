@@ -42,6 +42,9 @@ export interface FetchResult {
   bytes: number;
 }
 
+/** Each chunk is written before the next one is asked for. */
+const ONE_BY_ONE = { reuse: true } as const;
+
 /** What came out of the archive. */
 export interface Fetched {
   /** Bytes written. */
@@ -96,7 +99,7 @@ export function fetchPatiently(
   const { name } = expectation.file;
   const { emit } = deps;
   const attempt = async () => {
-    const object = await openWalObject(deps.store, name, deps.usualExtension, signal);
+    const object = await openWalObject(deps.store, name, deps.usualExtension, signal, ONE_BY_ONE);
     if (object === undefined) await assertArchiveRemains(deps, signal);
     return deliver(deps, expectation, object, destination, signal);
   };
@@ -120,7 +123,7 @@ export async function fetchAhead(
   signal: AbortSignal,
 ): Promise<Fetched> {
   const key = walKey(expectation.file.name, deps.usualExtension);
-  const object = await openWalKey(deps.store, key, signal);
+  const object = await openWalKey(deps.store, key, signal, ONE_BY_ONE);
   return deliver(deps, expectation, object, destination, signal);
 }
 

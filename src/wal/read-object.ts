@@ -1,5 +1,5 @@
 import { WAL, walKey } from '../backup/format/keys.ts';
-import type { Decoder } from '../codec/codec.ts';
+import type { Decoder, DecompressOptions } from '../codec/codec.ts';
 import { isPgarcError, PgarcError } from '../errors.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { classifyWalFile } from './file-name.ts';
@@ -40,12 +40,13 @@ export async function openWalObject(
   name: string,
   usualExtension: string,
   signal: AbortSignal,
+  options: DecompressOptions = {},
 ): Promise<WalObject | undefined> {
-  const usual = await openWalKey(store, walKey(name, usualExtension), signal);
+  const usual = await openWalKey(store, walKey(name, usualExtension), signal, options);
   if (usual !== undefined) return usual;
   for (const key of await findWalKeys(store, name, signal)) {
     // The usual one again, when it was stored between the two requests.
-    const object = await openWalKey(store, key, signal);
+    const object = await openWalKey(store, key, signal, options);
     if (object !== undefined) return object;
   }
   return undefined;
@@ -56,6 +57,7 @@ export async function openWalKey(
   store: ObjectStore,
   key: string,
   signal: AbortSignal,
+  options: DecompressOptions = {},
 ): Promise<WalObject | undefined> {
   const { openDecoder } = await import('../codec/codecs.ts');
   const extension = walFileOfKey(key)?.extension ?? '';
@@ -74,7 +76,7 @@ export async function openWalKey(
     key,
     extension,
     storedSize: stream.size,
-    body: unpack(decoder, input, key),
+    body: unpack(decoder, input, key, options),
     hasChecksum: () => hasChecksum,
   };
 }
@@ -93,9 +95,14 @@ async function* watchHead(
 }
 
 /** The decoder does not know what it reads: its complaint gets the object's name. */
-async function* unpack(decoder: Decoder, input: AsyncIterable<Buffer>, key: string): AsyncGenerator<Buffer> {
+async function* unpack(
+  decoder: Decoder,
+  input: AsyncIterable<Buffer>,
+  key: string,
+  options: DecompressOptions,
+): AsyncGenerator<Buffer> {
   try {
-    yield* decoder.decompress(input);
+    yield* decoder.decompress(input, options);
   } catch (error) {
     if (!isPgarcError(error, 'object-damaged')) throw error;
     throw new PgarcError('object-damaged', `the object ${key} is damaged: ${error.message}`, {

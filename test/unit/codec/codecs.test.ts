@@ -318,3 +318,34 @@ describe('decompressWhole', () => {
     );
   });
 });
+
+it('gives streams that reuse memory their own bytes, also at the same time and after broken ones', async () => {
+  const encoder = await openEncoder('lz4');
+  const inputs = await Promise.all(
+    Array.from({ length: 6 }, async (_, index) => {
+      const plain = Buffer.concat([LARGE.subarray(index * 1000), Buffer.from(`end ${index}`)]);
+      return { plain, packed: await frameOf(encoder, plain) };
+    }),
+  );
+  const read = async (packed: Buffer) => {
+    const parts: Buffer[] = [];
+    for await (const chunk of encoder.decompress(chunksOf(packed, 100_000), { reuse: true })) {
+      // Valid until the next one is asked for, and other streams go on meanwhile.
+      await new Promise((resolve) => setImmediate(resolve));
+      parts.push(Buffer.from(chunk));
+    }
+    return Buffer.concat(parts);
+  };
+  for (let round = 0; round < 3; round++) {
+    const results = await Promise.all(inputs.map(({ packed }) => read(packed)));
+    expect(results.map((result, index) => result.equals(inputs[index]!.plain))).toEqual(
+      inputs.map(() => true),
+    );
+    const { packed } = inputs[0]!;
+    await expect(read(packed.subarray(0, packed.length >> 1))).rejects.toMatchObject(DAMAGED);
+    for await (const chunk of encoder.decompress(chunksOf(packed, 100_000), { reuse: true })) {
+      expect(chunk.length).toBeGreaterThan(0);
+      break;
+    }
+  }
+});
