@@ -7,6 +7,7 @@ import {
 import type { ListOptions, ObjectInfo } from '../store.ts';
 import { S3Refusal } from './answer.ts';
 import { unfit } from './failure.ts';
+import { ListingPage } from './listing-page.ts';
 import { type RequestContext, request, type S3Session } from './session.ts';
 
 /** All objects under a prefix in the store's order, a page of 1000 at a time. A page that fails throws. */
@@ -15,17 +16,23 @@ export async function* listObjects(
   prefix: string,
   { signal, startAfter, shallow }: ListOptions,
 ): AsyncGenerator<ObjectInfo> {
-  let token: string | undefined;
-  do {
-    const page = await listPage(session, prefix, { signal }, token, startAfter, undefined, shallow);
-    for (const object of page.Contents ?? []) yield toInfo(session, object);
-    const next = page.IsTruncated ? page.NextContinuationToken : undefined;
+  const ask = (token?: string) =>
+    listPage(session, prefix, { signal }, token, startAfter, undefined, shallow);
+  let asked: Promise<ListObjectsV2CommandOutput> | undefined = ask();
+  for (let token: string | undefined; asked !== undefined; ) {
+    const page: ListObjectsV2CommandOutput = await asked;
+    const next: string | undefined = page.IsTruncated ? page.NextContinuationToken : undefined;
     // Half a listing must never pass for a whole one, nor a page for the next.
     if (page.IsTruncated && (next === undefined || next === token)) {
       throw unfit(session, `ListObjectsV2 ${prefix}`, 'the listing goes on, but does not say where');
     }
     token = next;
-  } while (token !== undefined);
+    // The store works on the next page while this one is looked at.
+    asked = next === undefined ? undefined : ask(next);
+    // A reader that stops early does not hear of it.
+    asked?.catch(() => undefined);
+    for (const object of page.Contents ?? []) yield toInfo(session, object);
+  }
 }
 
 /** Size and time of an object. @returns undefined when the store says that there is none */
@@ -73,7 +80,7 @@ async function findByListing(
   return first?.Key === session.prefix + key ? toInfo(session, first) : undefined;
 }
 
-function listPage(
+async function listPage(
   session: S3Session,
   prefix: string,
   context: RequestContext,
@@ -90,12 +97,14 @@ function listPage(
     ...(maxKeys === undefined ? {} : { MaxKeys: maxKeys }),
     ...(shallow ? { Delimiter: '/' } : {}),
   });
-  return request(
+  const page = new ListingPage(command);
+  const answer = await request(
     session,
     `ListObjectsV2 ${prefix}`,
     (options) => session.client.send(command, options),
     context,
   );
+  return page.objects === undefined ? answer : { ...answer, Contents: page.objects };
 }
 
 function toInfo(session: S3Session, object: ListedObject): ObjectInfo {
