@@ -36,10 +36,10 @@ export interface PolicyResult {
   keepsAllWal: boolean;
   /** Never to be dropped. */
   newest: readonly Backup[];
-  /** Nothing that begins here or later is touched, on whatever timeline that is not quiet. */
+  /** Nothing that begins at one of these or later is touched, on whatever timeline that is not in frontierOn. */
   frontier: readonly Backup[];
-  /** Timelines that got nothing for a day or more before the newest backup. */
-  quiet: ReadonlySet<number>;
+  /** The same for single timelines: those of them that lead there, or none where nothing was written since. */
+  frontierOn: ReadonlyMap<number, readonly Backup[]>;
   continuous: readonly Continuity[];
   /** Timelines of which all WAL stays, and why. */
   untouched: ReadonlyMap<number, string>;
@@ -108,7 +108,7 @@ function decideOnce(input: PolicyInput, rules: RetentionRules | undefined): Poli
     keepsAllWal: false,
     newest: views.flatMap((view) => view.newest),
     frontier,
-    quiet: findQuiet(storedUntil, frontier, times),
+    frontierOn: findFrontierOn(storedUntil, frontier, times, views),
     continuous,
     untouched: findUntouched(input, views),
   };
@@ -119,13 +119,21 @@ function isFrontier({ last, lineages }: ClusterView, backup: Backup): boolean {
   return backup === last || lineages.line(backup.timeline).at(-1) === backup;
 }
 
-function findQuiet(
+function findFrontierOn(
   storedUntil: PolicyInput['storedUntil'],
   frontier: readonly Backup[],
   times: ReadonlyMap<Backup, EndTime>,
-): Set<number> {
+  views: readonly ClusterView[],
+): Map<number, readonly Backup[]> {
   const since = Math.min(...frontier.map((backup) => times.get(backup)!.earliest)) - DAY;
-  return new Set([...storedUntil].filter(([, stored]) => stored.getTime() < since).map(([id]) => id));
+  const found = new Map<number, readonly Backup[]>();
+  for (const [timeline, stored] of storedUntil) {
+    const leading = views
+      .flatMap(({ lineages }) => lineages.line(timeline))
+      .filter((backup) => frontier.includes(backup));
+    if (leading.length > 0 || stored.getTime() < since) found.set(timeline, leading);
+  }
+  return found;
 }
 
 function markNewest(views: readonly ClusterView[], reasons: Reasons): void {
@@ -236,7 +244,7 @@ function keepEverything(
     keepsAllWal: true,
     newest,
     frontier: newest,
-    quiet: new Set(),
+    frontierOn: new Map(),
     continuous: [],
     untouched: new Map(),
   };

@@ -88,8 +88,8 @@ function keepRunning({ archive, running }: WalPlanInput): SegmentRange[] | strin
 
 /** Everything from the newest backup on: nobody can tell yet which timeline will be needed. */
 function keepNewest({ archive, policy }: WalPlanInput, timeline: number): SegmentRange[] {
-  if (policy.quiet.has(timeline)) return [];
-  return policy.frontier.map(({ name }) => ({ first: startNumber(name, archive.segmentSize)!, last: OPEN }));
+  const frontier = policy.frontierOn.get(timeline) ?? policy.frontier;
+  return frontier.map(({ name }) => ({ first: startNumber(name, archive.segmentSize)!, last: OPEN }));
 }
 
 /**
