@@ -1,6 +1,6 @@
 import type { BigIntStats } from 'node:fs';
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, isAbsolute, join } from 'node:path';
 import { isPgarcError } from '../errors.ts';
 import { readControlFile } from '../postgres/control-file.ts';
 import { holdLock } from './lock.ts';
@@ -63,6 +63,16 @@ export async function isSameCluster(cluster: Cluster, path: string): Promise<boo
       stat(cluster.status),
     ]);
     return isSameFile(opened, found);
+  } catch {
+    return false;
+  }
+}
+
+/** Whether an absolute path is one in this cluster's pg_wal, whatever links lead there. */
+export async function isInWalFolder(path: string, cluster: Cluster): Promise<boolean> {
+  if (!isAbsolute(path)) return false;
+  try {
+    return (await realpath(dirname(path))) === (await realpath(cluster.wal));
   } catch {
     return false;
   }

@@ -1,19 +1,18 @@
-import { type FSWatcher, watch } from 'node:fs';
-import { realpath } from 'node:fs/promises';
-import { basename, dirname, isAbsolute } from 'node:path';
+import { basename } from 'node:path';
 import { type ErrorCode, PgarcError } from '../errors.ts';
 import { type ControlFile, readControlFile } from '../postgres/control-file.ts';
 import { openStore } from '../store/open.ts';
 import { expectFile, type FetchDeps, fetchAhead, fetchPatiently } from '../wal/fetch.ts';
 import { classifyWalFile } from '../wal/file-name.ts';
 import { EXTENSION_OF } from '../wal/read-object.ts';
-import { type Cluster, isSameCluster } from './cluster.ts';
+import { type Cluster, isInWalFolder, isSameCluster } from './cluster.ts';
 import { PrefetchWindow } from './prefetch-window.ts';
 import { Prefetcher } from './prefetcher.ts';
 import { toFailure } from './protocol.ts';
 import type { DaemonRequest } from './server.ts';
 import type { DaemonParts, DaemonService } from './services.ts';
 import { claimPath, emptyFolder } from './spool.ts';
+import { watchFolder } from './watch-folder.ts';
 
 /** Between two looks at the folder when nothing is heard of it, ms. */
 const LOOK_INTERVAL = 1000;
@@ -45,7 +44,10 @@ export async function createFetchService(parts: DaemonParts): Promise<DaemonServ
   const patientStore = await openStore({ ...settings, storeTimeout: fetchTimeout }, bus.emit);
   // Whoever asks for a segment that is on its way must not wait for longer than he would alone.
   const hastyStore = await openStore({ ...settings, storeTimeout: 0 }, bus.emit);
-  const unwatch = watchFolder(spool.in, () => serving?.prefetcher.look());
+  const unwatch = watchFolder(spool.in, (event) => {
+    // Files come and go by rename; what is still being written is nobody's yet.
+    if (event === 'rename') serving?.prefetcher.look();
+  });
   const timer = setInterval(() => serving?.prefetcher.look(), LOOK_INTERVAL).unref();
   let serving: Serving | undefined;
   let isStopping = false;
@@ -85,7 +87,7 @@ export async function createFetchService(parts: DaemonParts): Promise<DaemonServ
     if (serving === undefined || isStopping) return 'not-served';
     if (classifyWalFile(name) === undefined || !/^[0-9A-Za-z-]{1,40}$/.test(token)) return 'not-served';
     const { cluster, prefetcher } = serving;
-    if (!(await isInside(destination, cluster))) return 'not-served';
+    if (!(await isInWalFolder(destination, cluster))) return 'not-served';
     try {
       const isReplay = basename(destination) !== name;
       await prefetcher.provide(name, { path: claimPath(spool.in, name, token), isReplay });
@@ -127,29 +129,4 @@ export async function createFetchService(parts: DaemonParts): Promise<DaemonServ
       hastyStore.close();
     },
   };
-}
-
-/** Whether a path lies in this cluster's pg_wal, through whatever links. */
-async function isInside(path: string, cluster: Cluster): Promise<boolean> {
-  if (!isAbsolute(path)) return false;
-  try {
-    return (await realpath(dirname(path))) === (await realpath(cluster.wal));
-  } catch {
-    return false;
-  }
-}
-
-/** A folder that cannot be watched is looked at now and then. */
-function watchFolder(folder: string, onChange: () => void): () => void {
-  let watcher: FSWatcher | undefined;
-  try {
-    watcher = watch(folder, { persistent: false }, (event) => {
-      // Every write to a file is a change; files come and go by rename.
-      if (event === 'rename') onChange();
-    });
-    watcher.on('error', () => watcher?.close());
-  } catch {
-    // Too many watches for this user, or a file system without them.
-  }
-  return () => watcher?.close();
 }

@@ -1,17 +1,17 @@
-import { type FSWatcher, watch } from 'node:fs';
-import { access, readdir, realpath, rm } from 'node:fs/promises';
-import { basename, dirname, isAbsolute, join } from 'node:path';
+import { access, readdir, rm } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { type ErrorCode, isPgarcError, PgarcError } from '../errors.ts';
 import { readControlFile } from '../postgres/control-file.ts';
 import { classifyWalFile } from '../wal/file-name.ts';
 import { pushWal } from '../wal/push.ts';
-import { type Cluster, isSameCluster } from './cluster.ts';
+import { type Cluster, isInWalFolder, isSameCluster } from './cluster.ts';
 import { LookAhead } from './look-ahead.ts';
 import { markerPath } from './marker.ts';
 import { Pusher } from './pusher.ts';
 import type { DaemonRequest } from './server.ts';
 import type { DaemonParts, DaemonService } from './services.ts';
 import { emptyFolder } from './spool.ts';
+import { watchFolder } from './watch-folder.ts';
 
 /** What uploads may hold in memory together, bytes. */
 const UPLOAD_MEMORY = 512 * 1024 * 1024;
@@ -69,7 +69,7 @@ export async function createPushService(parts: DaemonParts): Promise<DaemonServi
       isRunning: (name) => pusher.isRunning(name),
       hasRoom: () => pusher.hasRoom,
       removeMarker: (name) => rm(markerPath(spool.out, name), { force: true }),
-      watch: (onChange) => watchFolder(cluster.status, onChange),
+      watch: (onChange) => watchFolder(cluster.status, (_, entry) => onChange(entry)),
       emit: bus.emit,
     });
     return { cluster, pusher, lookAhead, abort };
@@ -77,7 +77,9 @@ export async function createPushService(parts: DaemonParts): Promise<DaemonServi
 
   async function push({ body: path }: DaemonRequest): Promise<'done' | 'not-served'> {
     const current = serving;
-    if (current === undefined || isStopping || !(await isInside(path, current.cluster))) return 'not-served';
+    if (current === undefined || isStopping || classifyWalFile(basename(path)) === undefined)
+      return 'not-served';
+    if (!(await isInWalFolder(path, current.cluster))) return 'not-served';
     // Another cluster may have taken its place a moment ago: uploads under way are of the old one.
     if (!(await isSameCluster(current.cluster, current.cluster.pgdata))) return 'not-served';
     const { pusher, lookAhead } = current;
@@ -126,28 +128,6 @@ export async function createPushService(parts: DaemonParts): Promise<DaemonServi
 export function uploadsAtOnce(concurrency: number, segmentSize: number): number {
   const each = segmentSize > STREAM_ABOVE ? STREAM_MEMORY : 2 * segmentSize;
   return Math.max(1, Math.min(concurrency, Math.floor(UPLOAD_MEMORY / each)));
-}
-
-/** Whether a path is that of a WAL file in this cluster's pg_wal, through whatever links. */
-async function isInside(path: string, cluster: Cluster): Promise<boolean> {
-  if (!isAbsolute(path) || classifyWalFile(basename(path)) === undefined) return false;
-  try {
-    return (await realpath(dirname(path))) === (await realpath(cluster.wal));
-  } catch {
-    return false;
-  }
-}
-
-/** A folder that cannot be watched is looked at now and then. */
-function watchFolder(folder: string, onChange: (entry: string | undefined) => void): () => void {
-  let watcher: FSWatcher | undefined;
-  try {
-    watcher = watch(folder, { persistent: false }, (_, entry) => onChange(entry ?? undefined));
-    watcher.on('error', () => watcher?.close());
-  } catch {
-    // Too many watches for this user, or a file system without them.
-  }
-  return () => watcher?.close();
 }
 
 function exists(path: string): Promise<boolean> {
