@@ -1,5 +1,6 @@
 import { type Command, Option } from 'commander';
-import { SCHEMA, SETTING_KEYS, type SettingKey } from '../src/config/schema.ts';
+import type { SettingKey } from '../src/config/definition.ts';
+import { SCHEMA, SETTING_KEYS } from '../src/config/schema.ts';
 import type { GivenSettings } from './context.ts';
 
 const GROUP = 'Settings (`pgarc config show` names all; each is a flag):';

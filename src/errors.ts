@@ -20,6 +20,11 @@ const TABLE = {
     hint: 'Check the endpoint, the network and the store itself.',
   },
   'postgres-unreachable': { exitCode: 7, retryable: true, hint: 'Check that the server runs, and its log.' },
+  'etcd-unreachable': {
+    exitCode: 7,
+    retryable: true,
+    hint: 'Check etcd-endpoints, the network and `etcdctl endpoint status`.',
+  },
   'object-missing': {
     exitCode: 8,
     retryable: false,

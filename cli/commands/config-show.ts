@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
+import type { SettingKey } from '../../src/config/definition.ts';
 import { describeOrigin, type ResolvedSettings } from '../../src/config/resolve.ts';
-import { SCHEMA, SETTING_KEYS, type SettingKey } from '../../src/config/schema.ts';
+import { SCHEMA, SETTING_KEYS } from '../../src/config/schema.ts';
 import { variablesOf } from '../../src/config/variables.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';

@@ -1,10 +1,11 @@
 import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
-import { availableParallelism, tmpdir, userInfo } from 'node:os';
+import { availableParallelism, hostname, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { messageOf, PgarcError } from '../errors.ts';
+import type { Facts } from './definition.ts';
 import type { Environment } from './foreign.ts';
 import { type ResolvedSettings, resolveSettings, type SettingsFile, type Sources } from './resolve.ts';
-import { type Facts, SCHEMA, SETTING_KEYS } from './schema.ts';
+import { SCHEMA, SETTING_KEYS } from './schema.ts';
 
 /** Read when neither --config nor PGARC_CONFIG names a file, if it exists. */
 export const USUAL_FILE = '/etc/pgarc/pgarc.yaml';
@@ -45,7 +46,7 @@ async function readSettingsFile(named: string | undefined): Promise<SettingsFile
     if (values === '') return { path, values: {} };
     if (typeof values !== 'object' || Array.isArray(values))
       throw new Error('it must hold lines of `name: value`');
-    return { path, values: values as Record<string, unknown> };
+    return { path, values: flatten(values as Record<string, unknown>) };
   } catch (error) {
     const isUnread = (error as NodeJS.ErrnoException).syscall !== undefined;
     throw new PgarcError('setting-invalid', `settings file ${path}: ${messageOf(error).split('\n')[0]}`, {
@@ -57,6 +58,19 @@ async function readSettingsFile(named: string | undefined): Promise<SettingsFile
   }
 }
 
+/** A map below a key is the settings whose names begin so: `schedule: {backup: {cron: …}}` is schedule-backup-cron. */
+function flatten(values: Readonly<Record<string, unknown>>, prefix = ''): Record<string, unknown> {
+  const flat: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(values)) {
+    const isMap = typeof value === 'object' && value !== null && !Array.isArray(value);
+    Object.assign(
+      flat,
+      isMap ? flatten(value as Record<string, unknown>, `${prefix}${key}-`) : { [prefix + key]: value },
+    );
+  }
+  return flat;
+}
+
 function warnOfReadableSecrets(file: SettingsFile | undefined): string[] {
   if (file === undefined) return [];
   const holdsSecret = SETTING_KEYS.some((key) => SCHEMA[key].secret && file.values[SCHEMA[key].name]);
@@ -65,7 +79,11 @@ function warnOfReadableSecrets(file: SettingsFile | undefined): string[] {
 }
 
 function gatherFacts(environment: Environment): Facts {
-  return { processors: availableParallelism(), defaultSpool: chooseSpool(environment) };
+  return {
+    processors: availableParallelism(),
+    defaultSpool: chooseSpool(environment),
+    hostname: hostname(),
+  };
 }
 
 /** The folder a package made for all, else one of the user's own. */

@@ -1,6 +1,7 @@
 import { PgarcError } from '../errors.ts';
+import type { Facts, SettingKey } from './definition.ts';
 import { type Environment, type Reading, warnOfUnread } from './foreign.ts';
-import { type Facts, SCHEMA, SETTING_KEYS, type SettingKey } from './schema.ts';
+import { SCHEMA, SETTING_KEYS } from './schema.ts';
 import type { Settings } from './settings.ts';
 import { findUnknownFileKeys, findUnknownVariables, isPlainValue } from './unknown.ts';
 import { variablesOf } from './variables.ts';

@@ -1,19 +1,20 @@
+import type { Facts, Schema, SettingKey } from './definition.ts';
 import {
   needsPathStyle,
   pgConnectTimeout,
-  type Variable,
   waleEndpoint,
   waleEndpointStyle,
   walgCompression,
   walS3Bucket,
 } from './foreign.ts';
-import type { Settings } from './settings.ts';
+import { ETCD } from './schema-etcd.ts';
+import { REPLICA } from './schema-replica.ts';
+import { SCHEDULE } from './schema-schedule.ts';
 import {
   choice,
   endpoint,
   flag,
   integer,
-  list,
   listenAddress,
   path,
   span,
@@ -21,40 +22,10 @@ import {
   text,
   timeout,
   timeZone,
-  type ValueType,
 } from './value-types.ts';
 
-export type SettingKey = keyof Settings;
-
-/** Facts of the machine that defaults depend on. */
-export interface Facts {
-  /** Processors this process may use. */
-  processors: number;
-  /** Where WAL on its way waits when no spool is set. */
-  defaultSpool: string;
-}
-
-/** One setting: where it comes from, how it is written, what it is. */
-export interface Definition<T> {
-  /** Name in the file and, with `--`, on the command line. */
-  readonly name: string;
-  readonly type: ValueType<NonNullable<T>>;
-  /** Variables that mean it, strongest first, after PGARC_<NAME>. */
-  readonly variables?: readonly (string | Variable)[];
-  /** Value when no source has one. May depend on settings above it in the table. */
-  fallback?(facts: Facts, settings: Settings): T;
-  /** The default in words, where the value alone does not say it. */
-  readonly fallbackText?: string;
-  /** Hidden everywhere, and also read from a file named by `<VARIABLE>_FILE`. */
-  readonly secret?: true;
-  /** Shown in --help of every command. */
-  readonly main?: true;
-  /** One sentence, lower case, no full stop. */
-  readonly description: string;
-}
-
 /** Every setting, in the order people read them. */
-export const SCHEMA: { readonly [K in SettingKey]: Definition<Settings[K]> } = {
+export const SCHEMA: Schema = {
   store: {
     name: 'store',
     type: storeLocation,
@@ -316,6 +287,8 @@ export const SCHEMA: { readonly [K in SettingKey]: Definition<Settings[K]> } = {
     fallback: () => 'UTC',
     description: 'where the days of keep-daily, and the weeks, months and years, begin',
   },
+  ...SCHEDULE,
+  ...REPLICA,
   httpListen: {
     name: 'http-listen',
     type: listenAddress,
@@ -335,13 +308,7 @@ export const SCHEMA: { readonly [K in SettingKey]: Definition<Settings[K]> } = {
     fallback: () => 'info',
     description: 'least severity that is logged',
   },
-  etcdEndpoints: {
-    name: 'etcd-endpoints',
-    type: list,
-    variables: ['ETCD_HOST_PORT'],
-    fallback: () => [],
-    description: "etcd that holds the cluster's state",
-  },
+  ...ETCD,
 };
 
 export const SETTING_KEYS = Object.keys(SCHEMA) as readonly SettingKey[];

@@ -73,6 +73,16 @@ export const timeZone: ValueType<string> = {
   format: (value) => value,
 };
 
+/** Five fields of digits, names and `* / , - L #`. */
+const CRON = /^[\dA-Za-z*/,#-]+(\s+[\dA-Za-z*/,#-]+){4}$/;
+
+/** When a job runs; what of it the scheduler accepts is decided there. */
+export const cronExpression: ValueType<string> = {
+  allowed: "a cron expression of five fields such as '30 2 * * *'",
+  parse: (value) => (CRON.test(value.trim()) ? value.trim().replace(/\s+/g, ' ') : undefined),
+  format: (value) => value,
+};
+
 /** Bytes. */
 export const size: ValueType<number> = {
   allowed: 'a size such as 512KiB, 64MiB, 2GiB',

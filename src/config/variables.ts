@@ -1,5 +1,6 @@
+import type { SettingKey } from './definition.ts';
 import type { Variable } from './foreign.ts';
-import { SCHEMA, type SettingKey } from './schema.ts';
+import { SCHEMA } from './schema.ts';
 
 /** `PGARC_*` variables that are no settings: read by the launcher and the command line. */
 export const LAUNCHER_VARIABLES = ['PGARC_CONFIG', 'PGARC_NODE', 'PGARC_DEBUG', 'PGARC_DAEMON'] as const;

@@ -1,7 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+import type { SettingKey } from '../../config/definition.ts';
 import type { ResolvedSettings } from '../../config/resolve.ts';
-import { SCHEMA, type SettingKey } from '../../config/schema.ts';
+import { SCHEMA } from '../../config/schema.ts';
 import { variableOf } from '../../config/variables.ts';
 
 /** How the settings of this run reach a wal-fetch that the server starts. */

@@ -32,6 +32,15 @@ describe('loadSettings', () => {
     expect((await load(undefined, { PGARC_CONFIG: path })).settings.pgPort).toBe(5433);
   });
 
+  it('takes a map as the settings whose names begin with its key', async () => {
+    const path = await writeSettings('schedule:\n  backup:\n    cron: 30 2 * * *\n    catch-up: true\n');
+    const { settings, origins } = await load(path);
+    expect(settings).toMatchObject({ scheduleBackupCron: '30 2 * * *', scheduleBackupCatchUp: true });
+    expect(origins.scheduleBackupCron).toEqual({ kind: 'file', name: `${path}:schedule-backup-cron` });
+    const wrong = await writeSettings('schedule:\n  backup:\n    crom: 30 2 * * *\n');
+    await expect(load(wrong)).rejects.toThrow(/schedule-backup-crom.*/);
+  });
+
   it.each([
     ['store: [', 'settings file'],
     ['- store', 'name: value'],

@@ -7,7 +7,7 @@ function resolve(sources: Partial<Sources>) {
     flags: {},
     environment: {},
     file: undefined,
-    facts: { processors: 2, defaultSpool: '/spool' },
+    facts: { processors: 2, defaultSpool: '/spool', hostname: 'node-1' },
     readSecretFile: () => {
       throw new Error('no such file');
     },

@@ -32,8 +32,10 @@ const SAMPLES = [
   'aws:kms',
   '7',
   '7s',
+  '7GiB',
   'true',
   '/a/path',
+  'any',
   'h:1',
   's3://b/p',
 ];
@@ -44,7 +46,7 @@ it.each(SETTING_KEYS)(
     const { name, type, secret } = SCHEMA[key];
     const value = SAMPLES.find((sample) => type.parse(sample) !== undefined)!;
     expect(value, 'one of SAMPLES').toBeDefined();
-    const facts = { processors: 2, defaultSpool: '/spool' };
+    const facts = { processors: 2, defaultSpool: '/spool', hostname: 'node-1' };
     const none = { flags: {}, environment: {}, file: undefined, facts, readSecretFile: () => value };
     const wanted = type.parse(value);
     const variable = variableOf(name);

@@ -50,6 +50,8 @@ it('has a compose service that reads the cluster and writes to the spool only', 
   const { pgarc } = file.services;
   expect(pgarc).toMatchObject({ read_only: true, cap_drop: ['ALL'], pid: 'service:postgres' });
   expect(pgarc.volumes.filter((volume) => !volume.endsWith(':ro'))).toEqual(['spool:/var/spool/pgarc']);
-  const port = SCHEMA.httpListen.fallback?.({ processors: 1, defaultSpool: '' }, {} as never).split(':')[1];
+  const port = SCHEMA.httpListen
+    .fallback?.({ processors: 1, defaultSpool: '', hostname: 'node-1' }, {} as never)
+    .split(':')[1];
   expect(pgarc.healthcheck.test.join(' ')).toContain(`:${port}/livez`);
 });

@@ -1,51 +1,23 @@
+import { resolveSettings } from '../../../src/config/resolve.ts';
 import type { Settings } from '../../../src/config/settings.ts';
 
-/** Settings of a store, the rest as a test has no use for it. */
+/** Settings of a store, impatient; the rest as it is by default. */
 export function storeSettings(settings: Partial<Settings> & { store: string }): Settings {
+  const { settings: defaults } = resolveSettings({
+    flags: {},
+    environment: {},
+    file: undefined,
+    facts: { processors: 2, defaultSpool: '/nonexistent', hostname: 'node-1' },
+    readSecretFile: () => '',
+  });
   return {
-    spool: '/nonexistent',
-    scope: undefined,
-    pgdata: undefined,
-    compressionMethod: 'lz4',
-    uploadConcurrency: 4,
-    downloadConcurrency: 4,
-    prefetchSegments: 0,
-    keepFull: undefined,
-    keepWindow: undefined,
-    keepDaily: undefined,
-    keepWeekly: undefined,
-    keepMonthly: undefined,
-    keepYearly: undefined,
-    retentionTimeZone: 'UTC',
+    ...defaults,
     fetchTimeout: 10_000,
     requestTimeout: 5_000,
     storeTimeout: 20_000,
     archiveTimeout: 10_000,
-    s3Endpoint: undefined,
-    s3Region: 'us-east-1',
     s3ForcePathStyle: true,
-    s3CaFile: undefined,
-    s3StorageClass: undefined,
-    s3Sse: undefined,
-    s3SseKmsKeyId: undefined,
-    awsAccessKeyId: undefined,
-    awsSecretAccessKey: undefined,
-    awsSessionToken: undefined,
-    pgHost: undefined,
-    pgPort: undefined,
-    pgUser: undefined,
-    pgPassword: undefined,
-    pgDatabase: undefined,
-    pgSslmode: undefined,
-    pgSslrootcert: undefined,
-    pgSslcert: undefined,
-    pgSslkey: undefined,
-    pgPassfile: undefined,
-    pgConnectTimeout: 5_000,
     httpListen: 'off',
-    logFormat: 'plain',
-    logLevel: 'info',
-    etcdEndpoints: [],
     ...settings,
   };
 }

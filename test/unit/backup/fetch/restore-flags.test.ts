@@ -9,7 +9,7 @@ const SECRET = 'secret-7Q2Z';
 const S3 = { PGARC_STORE: 's3://b/p', AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: SECRET };
 
 function choose(sources: Partial<Sources>, envdir?: string) {
-  const facts = { processors: 2, defaultSpool: '/spool' };
+  const facts = { processors: 2, defaultSpool: '/spool', hostname: 'node-1' };
   const none = { flags: {}, environment: {}, file: undefined, facts, readSecretFile: () => SECRET };
   return chooseRestoreFlags(resolveSettings({ ...none, ...sources }), envdir);
 }
