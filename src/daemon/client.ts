@@ -11,8 +11,8 @@ export interface Question {
   body: string;
 }
 
-/** An answer is a few lines, bytes. */
-const LONGEST_ANSWER = 64 * 1024;
+/** Bytes: a few lines, or a document. */
+const LONGEST_ANSWER = 1024 * 1024;
 
 /**
  * Asks the daemon of the spool to do something.
@@ -25,6 +25,29 @@ export async function askDaemon(
   question: Question,
   signal: AbortSignal,
 ): Promise<boolean> {
+  return (await ask(settings, question, signal)) !== undefined;
+}
+
+/**
+ * Reads a document from the daemon of the spool, such as `/status`.
+ * @returns undefined when there is none, it serves another store, or does not know the path
+ */
+export async function readFromDaemon(
+  settings: Settings,
+  path: string,
+  signal: AbortSignal,
+): Promise<unknown> {
+  const body = await ask(settings, { path, body: '' }, signal);
+  try {
+    return body === undefined ? undefined : JSON.parse(body);
+  } catch {
+    // Not a daemon of this version.
+    return undefined;
+  }
+}
+
+/** @returns the body of an answer that says done */
+async function ask(settings: Settings, question: Question, signal: AbortSignal): Promise<string | undefined> {
   const answer = await exchange(
     daemonSpool(settings.spool).socket,
     formatRequest(settings, question),
@@ -32,11 +55,11 @@ export async function askDaemon(
   );
   const [head = '', body = ''] = answer?.split('\r\n\r\n', 2) ?? [];
   const match = /^HTTP\/1\.1 (\d{3}) .*?^content-length: (\d+)$/ims.exec(head);
-  if (match === null || Buffer.byteLength(body) !== Number(match[2])) return false;
+  if (match === null || Buffer.byteLength(body) !== Number(match[2])) return undefined;
   const status = Number(match[1]);
-  if (status === DONE) return true;
+  if (status === DONE) return body;
   // Above 500: its attempt failed. Anything else is not an answer to this question.
-  if (status === NOT_SERVED || status <= 500) return false;
+  if (status === NOT_SERVED || status <= 500) return undefined;
   throw parseFailure(body);
 }
 

@@ -22,7 +22,12 @@ export interface DaemonRequest {
  * Does what a client asks. `not-served`: the client shall do it itself. A client that goes away cancels
  * nothing. Errors are thrown and reach the client with code, message and hint.
  */
-export type Route = (request: DaemonRequest) => Promise<'done' | 'not-served'>;
+export type Route = (request: DaemonRequest) => Promise<'done' | 'not-served' | DaemonDocument>;
+
+/** An answer with content. */
+export interface DaemonDocument {
+  json: unknown;
+}
 
 export interface ServerOptions {
   socket: string;
@@ -94,7 +99,8 @@ async function answer(
     const body = await readBody(request);
     if (body === undefined) return void respond(413, 'pgarc: the path is too long\n');
     const served = isMeant(options, request) ? await route({ query: url.searchParams, body }) : 'not-served';
-    respond(served === 'done' ? DONE : NOT_SERVED, '');
+    if (typeof served === 'object') respond(DONE, `${JSON.stringify(served.json)}\n`);
+    else respond(served === 'done' ? DONE : NOT_SERVED, '');
   } catch (error) {
     const failure = toFailure(error);
     respond(statusOf(failure), json ? `${JSON.stringify(failure)}\n` : failureText(failure));

@@ -1,4 +1,5 @@
 import type { ErrorCode } from '../errors.ts';
+import type { Deleted, JobName } from '../schedule/report.ts';
 
 /**
  * What operations tell while they run. They never print: report/ turns events into terminal lines,
@@ -48,7 +49,46 @@ export type PgarcEvent =
   /** The store has not answered for so long; told once a minute. */
   | { type: 'storeDown'; downMs: number; reason: string; waiting: number }
   /** It answers again. */
-  | { type: 'storeUp'; downMs: number; waiting: number };
+  | { type: 'storeUp'; downMs: number; waiting: number }
+  | ({ type: 'jobStarted' } & JobRun)
+  /** `warnings`: done, but somebody should look after what `message` says. */
+  | ({
+      type: 'jobFinished';
+      durationMs: number;
+      outcome: 'ok' | 'warnings';
+      message?: string | undefined;
+      /** The backup that was taken. */
+      backup?: string | undefined;
+      /** What retention deleted. */
+      deleted?: Deleted | undefined;
+    } & JobRun)
+  | ({
+      type: 'jobFailed';
+      durationMs: number;
+      outcome: 'failed';
+      code: ErrorCode;
+      message: string;
+      hint?: string | undefined;
+      /** It is tried again in so many ms; undefined: not before its next scheduled time. */
+      retryInMs?: number | undefined;
+    } & JobRun)
+  /** A run takes longer than its max-duration; told once a run. */
+  | ({ type: 'jobLate'; runningMs: number; maxDurationMs: number } & JobRun)
+  /** A scheduled run did not take place, and is not made up for. */
+  | { type: 'jobMissed'; job: JobName; node: string; scheduledFor: string }
+  /** Who runs the scheduled jobs of the scope: `leader` is undefined while nobody does. */
+  | { type: 'leadershipChanged'; node: string; leader: string | undefined; isLeader: boolean };
+
+/** A run of a scheduled job. */
+export interface JobRun {
+  job: JobName;
+  /** Where it runs. */
+  node: string;
+  /** RFC 3339, UTC: the scheduled time, or when it was asked for. */
+  scheduledFor: string;
+  /** Runs for one scheduled time count from 1. */
+  attempt: number;
+}
 
 export type Operation = 'backup' | 'restore' | 'verify' | 'retain';
 

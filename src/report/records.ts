@@ -17,9 +17,13 @@ const LEVELS: Readonly<Partial<Record<PgarcEvent['type'], Level>>> = {
   storeRequest: 'debug',
   walFetchFailed: 'warning',
   storeDown: 'error',
+  jobFailed: 'error',
+  jobLate: 'warning',
+  jobMissed: 'warning',
 };
 
 export function levelOf(event: PgarcEvent): Level {
+  if (event.type === 'jobFinished' && event.outcome === 'warnings') return 'warning';
   return LEVELS[event.type] ?? 'info';
 }
 

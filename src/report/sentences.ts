@@ -1,4 +1,4 @@
-import type { PgarcEvent } from './events.ts';
+import type { JobRun, PgarcEvent } from './events.ts';
 import { formatPlainLine, type Level, levelOf } from './records.ts';
 import { formatBytes, formatDuration } from './units.ts';
 
@@ -46,8 +46,44 @@ function describe(event: PgarcEvent): string {
       return `the store has not answered for ${formatDuration(event.downMs)}, ${event.waiting} files wait: ${event.reason}`;
     case 'storeUp':
       return `the store answers again after ${formatDuration(event.downMs)}, ${event.waiting} files wait`;
+    case 'jobStarted':
+      return `${describeRun(event)} starts`;
+    case 'jobFinished':
+      return `${describeRun(event)} is done (${formatDuration(event.durationMs)})${describeResult(event)}`;
+    case 'jobFailed': {
+      const retry = event.retryInMs === undefined ? '' : `; again in ${formatDuration(event.retryInMs)}`;
+      const hint = event.hint === undefined ? '' : `\n  hint: ${event.hint}`;
+      return `${describeRun(event)} failed after ${formatDuration(event.durationMs)}: ${event.message}${retry}${hint}`;
+    }
+    case 'jobLate':
+      return `${describeRun(event)} takes longer than ${formatDuration(event.maxDurationMs)}`;
+    case 'jobMissed':
+      return `the ${event.job} of ${event.scheduledFor} was missed`;
+    case 'leadershipChanged':
+      if (event.leader === undefined) return 'no node runs the scheduled jobs';
+      return event.isLeader
+        ? 'this node runs the scheduled jobs'
+        : `the scheduled jobs run on ${event.leader}`;
     default:
       // An event nobody has put into words yet: its name and fields.
       return formatPlainLine(event, new Date(0)).split(' ').slice(2).join(' ').trimEnd();
   }
+}
+
+function describeRun({ job, scheduledFor, attempt }: JobRun): string {
+  return `${job} of ${scheduledFor}${attempt > 1 ? `, attempt ${attempt},` : ''}`;
+}
+
+function describeResult(event: Extract<PgarcEvent, { type: 'jobFinished' }>): string {
+  const { backup, deleted, message } = event;
+  const parts = [
+    ...(backup === undefined ? [] : [backup]),
+    ...(deleted === undefined
+      ? []
+      : [
+          `${deleted.backups} backups and ${deleted.segments} WAL segments deleted, ${formatBytes(deleted.bytes)}`,
+        ]),
+    ...(message === undefined ? [] : [message]),
+  ];
+  return parts.length === 0 ? '' : `: ${parts.join('; ')}`;
 }
