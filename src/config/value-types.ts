@@ -1,3 +1,5 @@
+import { parseCron } from '../schedule/cron-fields.ts';
+
 /** How a setting is written and read. Pure: text in, value out. */
 export interface ValueType<T> {
   /** What is allowed, for errors and docs: `a duration such as 500ms, 3s, 10min, 14d`. */
@@ -73,13 +75,14 @@ export const timeZone: ValueType<string> = {
   format: (value) => value,
 };
 
-/** Five fields of digits, names and `* / , - L #`. */
-const CRON = /^[\dA-Za-z*/,#-]+(\s+[\dA-Za-z*/,#-]+){4}$/;
-
-/** When a job runs; what of it the scheduler accepts is decided there. */
+/** When a job runs. */
 export const cronExpression: ValueType<string> = {
-  allowed: "a cron expression of five fields such as '30 2 * * *'",
-  parse: (value) => (CRON.test(value.trim()) ? value.trim().replace(/\s+/g, ' ') : undefined),
+  allowed:
+    "a cron expression: five fields such as '30 2 * * *' (minute 0-59, hour 0-23, day 1-31, month 1-12, weekday 0-7), of a day that exists",
+  parse(value) {
+    const written = value.trim().replace(/\s+/g, ' ');
+    return typeof parseCron(written) === 'string' ? undefined : written;
+  },
   format: (value) => value,
 };
 
