@@ -50,6 +50,10 @@ export type PgarcEvent =
   | { type: 'storeDown'; downMs: number; reason: string; waiting: number }
   /** It answers again. */
   | { type: 'storeUp'; downMs: number; waiting: number }
+  /** etcd stopped answering, or takes no writes; told once. */
+  | { type: 'etcdDown'; reason: string }
+  /** All is well with it again. */
+  | { type: 'etcdUp'; downMs: number }
   | ({ type: 'jobStarted' } & JobRun)
   /** `warnings`: done, but somebody should look after what `message` says. */
   | ({

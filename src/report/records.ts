@@ -17,6 +17,7 @@ const LEVELS: Readonly<Partial<Record<PgarcEvent['type'], Level>>> = {
   storeRequest: 'debug',
   walFetchFailed: 'warning',
   storeDown: 'error',
+  etcdDown: 'error',
   jobFailed: 'error',
   jobLate: 'warning',
   jobMissed: 'warning',

@@ -64,6 +64,10 @@ function describe(event: PgarcEvent): string {
       return event.isLeader
         ? 'this node runs the scheduled jobs'
         : `the scheduled jobs run on ${event.leader}`;
+    case 'etcdDown':
+      return `${event.reason}; archiving goes on, scheduled jobs wait`;
+    case 'etcdUp':
+      return `etcd is back after ${formatDuration(event.downMs)}`;
     default:
       // An event nobody has put into words yet: its name and fields.
       return formatPlainLine(event, new Date(0)).split(' ').slice(2).join(' ').trimEnd();

@@ -1,0 +1,113 @@
+import { Agent as HttpAgent, request as requestHttp } from 'node:http';
+import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
+import { isIP } from 'node:net';
+import type { Endpoint } from './endpoint.ts';
+import type { TlsFiles } from './tls.ts';
+
+/** Longer answers are refused, bytes: etcd's own limit of a value is 1.5 MiB. */
+const MAX_ANSWER = 64 * 1024 * 1024;
+const MAX_SOCKETS = 8;
+
+const WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ECONNRESET: 'connection reset',
+  EPIPE: 'connection reset',
+  ENOTFOUND: 'no such host',
+  EAI_AGAIN: 'the name of the host cannot be resolved now',
+  EHOSTUNREACH: 'no route to the host',
+  ENETUNREACH: 'no route to the network',
+  ETIMEDOUT: 'no connection in time',
+};
+
+export interface PostOptions {
+  headers: Readonly<Record<string, string>>;
+  /** ms until the whole answer must be there. */
+  timeout: number;
+  signal: AbortSignal;
+}
+
+/** What came back: the answer, or in words why there is none. */
+export type PostOutcome = { status: number; text: string } | { failure: string };
+
+/** Connections to the members of etcd, kept open between requests. */
+export class HttpClient {
+  readonly #plain = new HttpAgent({ keepAlive: true, maxSockets: MAX_SOCKETS });
+  readonly #tls: HttpsAgent;
+
+  constructor(files: TlsFiles) {
+    this.#tls = new HttpsAgent({ keepAlive: true, maxSockets: MAX_SOCKETS, ...files });
+  }
+
+  /** Posts JSON. A connection that etcd closed while it was idle is not held against it. @throws the signal's reason */
+  async post(endpoint: Endpoint, path: string, body: string, options: PostOptions): Promise<PostOutcome> {
+    const first = await this.#postOnce(endpoint, path, body, options);
+    if (!('wasStale' in first && first.wasStale)) return first;
+    return this.#postOnce(endpoint, path, body, options);
+  }
+
+  /** Cuts all connections. */
+  close(): void {
+    this.#plain.destroy();
+    this.#tls.destroy();
+  }
+
+  #postOnce(
+    endpoint: Endpoint,
+    path: string,
+    body: string,
+    { headers, timeout, signal }: PostOptions,
+  ): Promise<PostOutcome & { wasStale?: boolean }> {
+    return new Promise((resolve, reject) => {
+      if (signal.aborted) return reject(signal.reason);
+      const send = endpoint.isTls ? requestHttps : requestHttp;
+      const outgoing = send({
+        agent: endpoint.isTls ? this.#tls : this.#plain,
+        host: endpoint.host,
+        port: endpoint.port,
+        path,
+        method: 'POST',
+        headers: {
+          'content-type': 'application/json',
+          'content-length': Buffer.byteLength(body),
+          ...headers,
+        },
+        ...(endpoint.isTls && isIP(endpoint.host) === 0 ? { servername: endpoint.host } : {}),
+      });
+      const settle = (outcome: PostOutcome & { wasStale?: boolean }) => {
+        clearTimeout(timer);
+        signal.removeEventListener('abort', onAbort);
+        resolve(outcome);
+      };
+      const onAbort = () => {
+        clearTimeout(timer);
+        reject(signal.reason);
+        outgoing.destroy();
+      };
+      const timer = setTimeout(() => {
+        settle({ failure: `no answer within ${timeout / 1000} s` });
+        outgoing.destroy();
+      }, timeout);
+      signal.addEventListener('abort', onAbort, { once: true });
+      outgoing.once('error', (error: NodeJS.ErrnoException) => {
+        const wasStale = outgoing.reusedSocket && (error.code === 'ECONNRESET' || error.code === 'EPIPE');
+        settle({ failure: WORDS[error.code ?? ''] ?? (error.message || String(error.code)), wasStale });
+      });
+      outgoing.once('response', (answer) => {
+        const chunks: Buffer[] = [];
+        let size = 0;
+        answer.on('data', (chunk: Buffer) => {
+          chunks.push(chunk);
+          size += chunk.length;
+          if (size <= MAX_ANSWER) return;
+          settle({ failure: 'the answer is too long' });
+          outgoing.destroy();
+        });
+        answer.once('error', () => settle({ failure: 'connection reset' }));
+        answer.once('end', () =>
+          settle({ status: answer.statusCode ?? 0, text: Buffer.concat(chunks).toString('utf8') }),
+        );
+      });
+      outgoing.end(body);
+    });
+  }
+}
