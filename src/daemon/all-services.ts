@@ -1,5 +1,6 @@
 import { createFetchService } from './fetch-service.ts';
 import { createHttpService } from './http-service.ts';
+import { createNoticeService } from './notice-service.ts';
 import { createPressureService } from './pressure-service.ts';
 import { createPushService } from './push-service.ts';
 import type { ServiceFactory } from './services.ts';
@@ -8,6 +9,7 @@ import type { ServiceFactory } from './services.ts';
 export const ALL_SERVICES: readonly ServiceFactory[] = [
   createPressureService,
   createHttpService,
+  createNoticeService,
   createPushService,
   createFetchService,
 ];
