@@ -17,8 +17,8 @@ export function createDaemonLog(log: Emit, now: () => number = () => performance
   }
 
   return (event) => {
-    // `storeDown` tells of these.
-    if (event.type === 'storeRetry') return;
+    // `storeDown` tells of the first, and the second is long.
+    if (event.type === 'storeRetry' || event.type === 'backupsListed') return;
     if (event.type === 'walPushFailed' && (event.code === 'store-unreachable' || isRepeat(event))) return;
     log(event);
   };

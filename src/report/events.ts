@@ -1,3 +1,4 @@
+import type { Backup } from '../backup/catalog.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Deleted, JobName } from '../schedule/report.ts';
 
@@ -54,6 +55,8 @@ export type PgarcEvent =
   | { type: 'etcdDown'; reason: string }
   /** All is well with it again. */
   | { type: 'etcdUp'; downMs: number }
+  /** The daemon has read the list of backups from the store. Heard by other parts; not logged. */
+  | { type: 'backupsListed'; backups: readonly Backup[] }
   | ({ type: 'jobStarted' } & JobRun)
   /** `warnings`: done, but somebody should look after what `message` says. */
   | ({

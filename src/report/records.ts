@@ -12,6 +12,7 @@ const LEVELS: Readonly<Partial<Record<PgarcEvent['type'], Level>>> = {
   pageDamaged: 'error',
   walPushFailed: 'warning',
   walBacklog: 'debug',
+  backupsListed: 'debug',
   walPrefetched: 'debug',
   walTaken: 'debug',
   storeRequest: 'debug',
