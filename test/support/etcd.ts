@@ -16,6 +16,8 @@ export interface EtcdOptions {
   tls?: boolean;
   /** Space of the database, bytes. */
   quota?: number;
+  /** Address of this machine to listen at; default 127.0.0.1. */
+  host?: string;
 }
 
 export interface TestEtcdMember {
@@ -64,11 +66,12 @@ export interface TestEtcd {
 export async function startEtcd(options: EtcdOptions = {}): Promise<TestEtcd> {
   const folder = await makeTemporaryFolder('etcd');
   const certificates = options.tls ? await makeEtcdCertificates(join(folder, 'certs')) : undefined;
+  const { host = '127.0.0.1' } = options;
   const scheme = certificates === undefined ? 'http' : 'https';
   const places: Place[] = [];
   for (let index = 1; index <= (options.members ?? 1); index++) {
-    const endpoint = `${scheme}://127.0.0.1:${await freePort()}`;
-    const peer = `http://127.0.0.1:${await freePort()}`;
+    const endpoint = `${scheme}://${host}:${await freePort()}`;
+    const peer = `http://${host}:${await freePort()}`;
     places.push({ name: `m${index}`, endpoint, peer, data: join(folder, `m${index}`) });
   }
   const cluster = places.map(({ name, peer }) => `${name}=${peer}`).join(',');
