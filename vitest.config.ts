@@ -9,7 +9,7 @@ function withServers(name: string, groupOrder: number) {
       name,
       include: [`test/${name}/**/*.test.ts`],
       testTimeout: 5 * minute,
-      hookTimeout: 2 * minute,
+      hookTimeout: 5 * minute,
       maxWorkers: 2,
       sequence: { groupOrder },
     },
@@ -20,7 +20,15 @@ export default defineConfig({
   test: {
     pool: 'forks',
     projects: [
-      { test: { name: 'unit', include: ['test/unit/**/*.test.ts'] } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/unit/**/*.test.ts'],
+          // Milliseconds each; on a loaded machine what they start may take long.
+          testTimeout: 2 * minute,
+          hookTimeout: 2 * minute,
+        },
+      },
       withServers('integration', 1),
       withServers('faults', 2),
     ],

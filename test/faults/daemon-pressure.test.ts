@@ -49,7 +49,8 @@ describe('a store that is down', () => {
     for (let number = 2; number <= 40; number++) waiting.push(await cluster.add({ number, size: 16 * MIB }));
     const failing = { env: { ...env, ...NO_NODE }, cwd: cluster.data };
     const memory: number[] = [];
-    for (let round = 0; round < 10; round++) {
+    const begin = performance.now();
+    for (let round = 0; round < 10 || (proxy.requests.length <= 100 && round < 50); round++) {
       const answers = await Promise.all(
         waiting.slice(0, 6).map(({ name }) => runPgarc(['wal-push', `pg_wal/${name}`], failing)),
       );
@@ -69,14 +70,19 @@ describe('a store that is down', () => {
       method === 'PUT' ? (path.match(/[0-9A-F]{24}/) ?? []) : [],
     );
     // Each begins in its turn; four at a time may overtake one another.
-    expect(new Set(stored).size).toBe(waiting.length);
-    for (const [at, name] of stored.entries()) {
+    const order = [...new Set(stored)];
+    expect(order.toSorted()).toEqual(waiting.map(({ name }) => name).toSorted());
+    for (const [at, name] of order.entries()) {
+      const begun = new Set(order.slice(0, at));
       const turn = waiting.findIndex((segment) => segment.name === name);
-      expect(Math.abs(turn - at), name).toBeLessThanOrEqual(4);
+      const overtaken = waiting.slice(0, turn).filter((older) => !begun.has(older.name));
+      expect(overtaken.length, name).toBeLessThanOrEqual(4);
     }
     const lines = daemon.stderr();
     expect(lines).not.toContain('storeRetry');
-    expect(lines.match(/storeDown/g)!.length).toBeLessThan(3);
+    // After ten seconds, then once a minute.
+    const minutes = Math.floor((performance.now() - begin) / 60_000);
+    expect(lines.match(/storeDown/g)!.length).toBeLessThanOrEqual(1 + minutes);
     expect(lines.match(/storeUp/g)).toHaveLength(1);
     expect(await runPgarc(['wal-push', `pg_wal/${waiting[0]!.name}`], failing)).toMatchObject({ code: 0 });
   });
@@ -98,7 +104,36 @@ describe('a store that is down', () => {
       env: { ...options.env, PGARC_DAEMON: 'no' },
     });
     expect([asked.code, direct.code]).toEqual([7, 7]);
-    expect(asked.durationMs).toBeLessThan(direct.durationMs + 2000);
+    // The same patience, a second by its settings, from the first attempt on.
+    for (const { stderr } of [asked, direct]) {
+      const seconds = Number(/\(tried \d+ times in (\d+\.\d) s\)/.exec(stderr)?.[1] ?? 1);
+      expect(seconds, stderr).toBeGreaterThanOrEqual(1);
+      expect(seconds, stderr).toBeLessThan(10);
+    }
+    await daemon.kill();
+  });
+
+  it('answers who asks while all that it does by itself hangs', async () => {
+    const daemon = await startDaemon({ ...env, ...IMPATIENT, PGARC_STORE_TIMEOUT: '10min' });
+    const first = await cluster.add({ number: 1 });
+    await daemon.marked(first.name);
+    const last = '0000000100000000000000FF';
+    const denied = '<Error><Code>AccessDenied</Code><Message>no</Message></Error>';
+    proxy.add({ path: new RegExp(last), fault: { kind: 'respond', status: 403, body: denied } });
+    const isOver = Promise.withResolvers<void>();
+    proxy.add({ fault: { kind: 'hold', until: isOver.promise } });
+    for (let number = 2; number <= 10; number++) await cluster.add({ number });
+    const held = () => proxy.requests.filter(({ fault }) => fault === 'hold');
+    await waitFor(() => held().length === 4, { what: 'as many uploads as there may be' });
+    const { name } = await cluster.add({ number: 255, ready: false });
+    expect(name).toBe(last);
+    const asked = await runPgarc(['wal-push', `pg_wal/${name}`], {
+      cwd: cluster.data,
+      env: { ...env, ...NO_NODE },
+    });
+    expect(asked).toMatchObject({ code: 7, stderr: expect.stringContaining('AccessDenied') });
+    expect(held().map(({ status }) => status)).toEqual([undefined, undefined, undefined, undefined]);
+    isOver.resolve();
     await daemon.kill();
   });
 });
@@ -106,15 +141,22 @@ describe('a store that is down', () => {
 it('the upload of a wiped cluster’s segment is not taken for that of the new one’s', async () => {
   await startDaemon(env);
   const { name, bytes } = await cluster.add({ number: 1, seed: 'old' });
-  proxy.add({ method: 'PUT', path: new RegExp(name), fault: { kind: 'delay', ms: 3000 } });
-  await waitFor(() => proxy.requests.some(({ fault }) => fault === 'delay'));
+  const isOver = Promise.withResolvers<void>();
+  const hold = { kind: 'hold', until: isOver.promise } as const;
+  proxy.add({ method: 'PUT', path: new RegExp(name), times: 1, fault: hold });
+  await waitFor(() => proxy.requests.some(({ fault }) => fault === 'hold'));
   await cluster.renew();
   const renewed = await cluster.add({ number: 1, seed: 'new' });
   expect(renewed.name).toBe(name);
-  expect(await runPgarc(['wal-push', renewed.path], { env })).toMatchObject({
-    code: 1,
-    stderr: expect.stringContaining('other contents'),
-  });
+  const asking = runPgarc(['wal-push', renewed.path], { env });
+  // It waits for the daemon, or has been answered already.
+  const answered = asking.then(() => true);
+  await waitFor(
+    async () =>
+      (await countConnections(env.PGARC_SPOOL!)) > 0 || Promise.race([answered, Promise.resolve(false)]),
+  );
+  isOver.resolve();
+  expect(await asking).toMatchObject({ code: 1, stderr: expect.stringContaining('other contents') });
   const stored = await unpackLz4(await minio!.read(`pressure${prefixes}/wal_005/${name}.lz4`));
   expect(stored.equals(bytes)).toBe(true);
 });
@@ -122,7 +164,8 @@ it('the upload of a wiped cluster’s segment is not taken for that of the new o
 describe('SIGTERM', () => {
   it('lets uploads under way end, and answers who waits for them', async () => {
     const daemon = await startDaemon(env);
-    const slow = proxy.add({ method: 'PUT', fault: { kind: 'delay', ms: 1500 } });
+    const isOver = Promise.withResolvers<void>();
+    const release = proxy.add({ method: 'PUT', fault: { kind: 'hold', until: isOver.promise } });
     const { name } = await cluster.add({ number: 1 });
     await waitFor(() => proxy.requests.some(({ method }) => method === 'PUT'));
     const asking = runPgarc(['wal-push', `pg_wal/${name}`], {
@@ -130,9 +173,12 @@ describe('SIGTERM', () => {
       env: { ...env, ...NO_NODE },
     });
     await waitFor(async () => (await countConnections(env.PGARC_SPOOL!)) > 0);
-    expect(await daemon.stop()).toMatchObject({ code: 0, stderr: expect.stringContaining('daemonStopping') });
+    const stopping = daemon.stop();
+    await waitFor(() => daemon.stderr().includes('daemonStopping'));
+    isOver.resolve();
+    expect(await stopping).toMatchObject({ code: 0 });
     expect(await asking).toMatchObject({ code: 0 });
-    slow();
+    release();
     expect(await minio!.keys(`pressure${prefixes}/wal_005/`)).toHaveLength(1);
   });
 
@@ -168,7 +214,8 @@ describe('SIGTERM', () => {
     await waitFor(() => daemon.stderr().includes('daemonStopping'));
     const begin = performance.now();
     expect(await daemon.stop()).toMatchObject({ code: 75 });
-    expect(performance.now() - begin).toBeLessThan(3000);
+    // Not at the end of its patience, ten seconds.
+    expect(performance.now() - begin).toBeLessThan(9000);
     // What it left does not keep the next one from starting.
     await startDaemon(env);
   });

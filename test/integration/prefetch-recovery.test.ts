@@ -77,7 +77,7 @@ it('feeds a standby as the archive grows, and through a switch of timelines', as
   await other.query('INSERT INTO rows SELECT i FROM generate_series(1, 1000) i');
   await other.archiveAll();
   await waitFor(async () => (await server.value('SELECT count(*) FROM rows WHERE text IS NULL')) === '1000', {
-    timeout: 60_000,
+    timeout: 120_000,
     what: `the new timeline; the server says:\n${(await server.log()).slice(-3000)}`,
   });
   expect(await server.value('SELECT pg_is_in_recovery()')).toBe('true');

@@ -59,7 +59,7 @@ describe.each(['MinIO', 'folder'])('archive_command and restore_command with %s'
 
     const rows = await primary.value('SELECT rows FROM mark');
     await waitFor(async () => (await standby.value('SELECT rows FROM mark')) === rows, {
-      timeout: 60_000,
+      timeout: 120_000,
       what: 'the standby to replay what was archived',
     });
     expect(await primary.value('SELECT failed_count FROM pg_stat_archiver')).toBe('0');

@@ -115,7 +115,7 @@ async function recover(settings: Readonly<Record<string, string>>): Promise<stri
       if (recovering === 'true') return undefined;
       return server.value("SELECT 'rows:' || coalesce(string_agg(' ' || id, '' ORDER BY id), '') FROM t");
     },
-    { timeout: 60_000, what: 'the end of recovery' },
+    { timeout: 120_000, what: 'the end of recovery' },
   );
   await server.stop('immediate');
   return outcome;

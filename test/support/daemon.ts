@@ -37,10 +37,11 @@ export async function startDaemon(
     await end('SIGKILL');
   });
   if (wait) {
-    await waitFor(() => running.stderr().includes('daemonReady') || running.child.exitCode !== null, {
+    const hasEnded = () => running.child.exitCode !== null || running.child.signalCode !== null;
+    await waitFor(() => running.stderr().includes('daemonReady') || hasEnded(), {
       what: 'the daemon to be ready',
     });
-    if (running.child.exitCode !== null) throw new Error(`the daemon ended at start:\n${running.stderr()}`);
+    if (hasEnded()) throw new Error(`the daemon ended at start:\n${running.stderr()}`);
   }
   return {
     pid: running.child.pid!,

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { atEnd } from './cleanup.ts';
+import { freePort } from './ports.ts';
 
 /** What happens to a request instead of being passed on. Bytes are counted in the body. */
 export type Fault =
@@ -20,6 +21,8 @@ export type Fault =
   | { kind: 'stall'; afterBytes?: number }
   /** The answer comes this much later. */
   | { kind: 'delay'; ms: number }
+  /** The answer comes once this is resolved. */
+  | { kind: 'hold'; until: Promise<unknown> }
   /** One bit of the answer is turned over. */
   | { kind: 'flip-answer'; offset: number }
   /** One bit of the request is turned over on its way to the store. */
@@ -77,7 +80,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   let rules: CountedRule[] = [];
   const requests: SeenRequest[] = [];
   const sockets = new Set<Socket>();
-  let port = 0;
+  const port = await freePort();
   let server: Server | undefined;
 
   function handle(incoming: IncomingMessage, outgoing: ServerResponse): void {
@@ -100,9 +103,7 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
   }
 
   const proxy: FaultProxy = {
-    get endpoint() {
-      return `http://127.0.0.1:${port}`;
-    },
+    endpoint: `http://127.0.0.1:${port}`,
     requests,
     add(rule) {
       const counted = { ...rule, matched: 0 };
@@ -126,7 +127,6 @@ export async function startFaultProxy(target: string): Promise<FaultProxy> {
         opened.once('error', reject);
         opened.listen(port, '127.0.0.1', resolve);
       });
-      port = (opened.address() as AddressInfo).port;
       server = opened;
     },
     async close() {
@@ -197,6 +197,8 @@ function forward(upstream: URL, incoming: IncomingMessage, outgoing: ServerRespo
       answer.once('end', () => incoming.socket.resetAndDestroy());
     } else if (fault.kind === 'delay') {
       setTimeout(() => passAnswer(answer, outgoing, fault), fault.ms);
+    } else if (fault.kind === 'hold') {
+      void fault.until.then(() => passAnswer(answer, outgoing, fault));
     } else {
       passAnswer(answer, outgoing, fault);
     }

@@ -55,7 +55,7 @@ export async function startLedger(server: TestPostgres): Promise<Ledger> {
       const goal = committed + rows;
       await waitFor(() => committed >= goal || failure !== undefined, {
         what: `row ${goal} of the ledger`,
-        timeout: 60_000,
+        timeout: 120_000,
       });
       if (failure !== undefined) throw failure;
     },

@@ -165,7 +165,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
           );
           return last >= segment;
         },
-        { timeout: 60_000, what: `the archiving of ${segment}; the log says:\n${await tail(logFile)}` },
+        { timeout: 120_000, what: `the archiving of ${segment}; the log says:\n${await tail(logFile)}` },
       );
     },
     log: () => readFile(logFile, 'utf8').catch(() => ''),
@@ -233,7 +233,7 @@ async function waitForConnections(server: TestPostgres): Promise<void> {
         existsSync(join(server.socketDir, `.s.PGSQL.${server.port}`)) && (await server.query('SELECT 1'))
       );
     },
-    { timeout: 60_000, what: 'PostgreSQL to take connections' },
+    { timeout: 120_000, what: 'PostgreSQL to take connections' },
   ).catch(async (error) => {
     throw new Error(`${error.message}; its log:\n${await tail(join(server.socketDir, 'server.log'))}`);
   });

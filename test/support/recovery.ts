@@ -84,7 +84,7 @@ export async function makeRecoveryArchive(
 
 export async function waitForLog(server: TestPostgres, text: string | RegExp): Promise<void> {
   await waitFor(async () => (await server.log()).search(text) >= 0, {
-    timeout: 60_000,
+    timeout: 120_000,
     what: `log: ${text}`,
   });
 }

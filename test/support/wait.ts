@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface WaitOptions {
-  /** ms, default 30 s. */
+  /** ms, default 90 s: a loaded machine must not end a wait for what does happen. */
   timeout?: number;
   /** What is awaited, for the message of the error. */
   what?: string;
@@ -17,7 +17,7 @@ export async function waitFor<T>(
   condition: () => T | Promise<T>,
   options: WaitOptions = {},
 ): Promise<Exclude<T, undefined | null | false | 0 | ''>> {
-  const { timeout = 30_000, what = 'a condition', interval = 25 } = options;
+  const { timeout = 90_000, what = 'a condition', interval = 25 } = options;
   const deadline = Date.now() + timeout;
   let cause: unknown;
   for (;;) {
