@@ -115,7 +115,9 @@ class SilenceWatch {
     return new Proxy(store, {
       get(target, name) {
         if (name === 'list') return list;
-        return name === 'get' ? get : Reflect.get(target, name, target);
+        if (name === 'get') return get;
+        const value: unknown = Reflect.get(target, name, target);
+        return typeof value === 'function' ? value.bind(target) : value;
       },
     });
   }

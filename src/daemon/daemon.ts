@@ -1,3 +1,4 @@
+import { openCluster } from '../cluster/open.ts';
 import type { Encoder } from '../codec/codec.ts';
 import type { Settings } from '../config/settings.ts';
 import { PgarcError } from '../errors.ts';
@@ -55,7 +56,8 @@ export async function runDaemon(
   deps.listen(bus);
   await emptySpool(spool);
   const store = await deps.openStore(bus.emit);
-  const parts = { settings, store, encoder: deps.encoder, spool, bus, deadline: deadline.signal };
+  const cluster = openCluster(settings, bus.emit);
+  const parts = { settings, store, cluster, encoder: deps.encoder, spool, bus, deadline: deadline.signal };
   const publisher = new Publisher(spool, lock, options, bus.emit);
   const services: DaemonService[] = [];
   const stopServices = () => Promise.all(services.map((service) => service.stop()));
@@ -84,6 +86,7 @@ export async function runDaemon(
     await stopServices();
     await emptySpool(spool);
     store.close();
+    cluster?.etcd.close();
     await lock.close();
   }
 }

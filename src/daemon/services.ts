@@ -1,3 +1,4 @@
+import type { ClusterDeps } from '../cluster/lock.ts';
 import type { Encoder } from '../codec/codec.ts';
 import type { Settings } from '../config/settings.ts';
 import type { ObjectStore } from '../store/store.ts';
@@ -11,6 +12,8 @@ export interface DaemonParts {
   readonly settings: Settings;
   /** Tells its events to the bus. */
   readonly store: ObjectStore;
+  /** Where the nodes of the scope meet; undefined when the settings name no etcd or no scope. */
+  readonly cluster: ClusterDeps | undefined;
   readonly encoder: Encoder;
   readonly spool: DaemonSpool;
   /** Events in and out: what a part does is told here, and counted and logged by those who listen. */
