@@ -2,6 +2,7 @@ import { formatBytes, formatLocalTime } from '../src/report/units.ts';
 import type { RetainResult } from '../src/retention/retain.ts';
 import type { RetentionRules } from '../src/retention/rules.ts';
 import type { WalDrop } from '../src/retention/wal-plan.ts';
+import { warningsOf } from '../src/retention/warnings.ts';
 import { formatSegmentName } from '../src/wal/segment.ts';
 import { renderTable } from './render-table.ts';
 
@@ -55,27 +56,6 @@ export function retentionToJson(
         ? null
         : { backups: applied.backups, objects: applied.objects, refused: applied.refused.objects },
   };
-}
-
-/** What somebody should look after. */
-export function warningsOf({ survey, plan, applied }: RetainResult): string[] {
-  const damaged = survey.backups.filter(({ usable }) => !usable);
-  const kept = new Set(plan.kept);
-  const incomplete = survey.backups.filter(
-    (backup) => survey.withoutWal.has(backup.name) && kept.has(backup),
-  );
-  return [
-    ...damaged.map(
-      ({ name, warnings }) =>
-        `${name} is damaged and stays until it is deleted by name: ${warnings.join('; ')}`,
-    ),
-    ...incomplete.map(({ name }) => `${name} cannot be recovered: some of its WAL is not in the archive`),
-    ...(applied === undefined || applied.refused.objects === 0
-      ? []
-      : [
-          `the store would not delete ${applied.refused.objects} objects: ${applied.refused.reasons.join('; ')}`,
-        ]),
-  ];
 }
 
 function renderBackups(result: RetainResult): string {

@@ -5,7 +5,6 @@ import { formatBytes, formatDuration, formatRate } from '../../src/report/units.
 import { formatLsn } from '../../src/wal/lsn.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
-import { VERSION } from '../version.ts';
 
 interface Options {
   permanent?: boolean;
@@ -42,23 +41,13 @@ async function runPush(
 ): Promise<PushedBackup> {
   const settings = await context.loadSettings({ pgdata });
   const store = await context.openStore(settings);
-  const [{ pushBackup }, { connectPostgres }, { openEncoder }] = await Promise.all([
-    import('../../src/backup/push/push.ts'),
-    import('../../src/postgres/connection.ts'),
+  const [{ pushBackupHere }, { openEncoder }] = await Promise.all([
+    import('../../src/backup/push/push-here.ts'),
     import('../../src/codec/codecs.ts'),
   ]);
-  const { spool, uploadConcurrency, archiveTimeout } = settings;
-  return await pushBackup(
-    {
-      store,
-      spool,
-      emit: context.emit,
-      encoder: await openEncoder(settings.compressionMethod),
-      connect: (directory, signal) => connectPostgres(settings, { pgdata: directory, signal }),
-    },
-    { pgdata: settings.pgdata, permanent, uploadConcurrency, archiveTimeout, version: VERSION },
-    context.signal,
-  );
+  const encoder = await openEncoder(settings.compressionMethod);
+  const { emit, signal } = context;
+  return await pushBackupHere({ settings, store, encoder, emit }, { permanent }, signal);
 }
 
 /** The document of --json. Durations are ms, sizes bytes. */

@@ -27,8 +27,9 @@ export function define(command: Command, context: CliContext): void {
       const { describeRules, rulesOf } = await import('../../src/retention/rules.ts');
       const rules = rulesOf(settings);
       const store = await context.openStore(settings);
-      const [{ retain }, { renderRetention, retentionToJson, warningsOf }] = await Promise.all([
+      const [{ retain }, { warningsOf }, { renderRetention, retentionToJson }] = await Promise.all([
         import('../../src/retention/retain.ts'),
+        import('../../src/retention/warnings.ts'),
         import('../retain-report.ts'),
       ]);
       const confirm = options.confirm === true;

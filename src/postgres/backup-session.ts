@@ -184,6 +184,7 @@ async function checkServer(session: PostgresSession, inRecovery: boolean, timeli
   if (now.recovering !== inRecovery) {
     throw new PgarcError('failed', 'the standby was promoted during the backup', {
       hint: 'The backup is of no use and was given up; take it again.',
+      retryable: true,
     });
   }
   if (now.newest !== timeline) {
@@ -192,6 +193,7 @@ async function checkServer(session: PostgresSession, inRecovery: boolean, timeli
       `the timeline changed from ${timeline} to ${now.newest} during the backup`,
       {
         hint: 'The backup is of no use and was given up; take it again.',
+        retryable: true,
       },
     );
   }

@@ -80,9 +80,10 @@ export interface Deleted {
 }
 
 export interface RunProgress {
-  /** What it does just now, in words. */
-  phase: string | undefined;
-  doneBytes: number;
-  /** Undefined while it is not known. */
-  totalBytes: number | undefined;
+  /** 0 to 1; undefined while it is not known. */
+  fraction: number | undefined;
+  /** What it does just now, in words. Of a run on this node only, like the bytes. */
+  phase?: string | undefined;
+  doneBytes?: number | undefined;
+  totalBytes?: number | undefined;
 }

@@ -1,0 +1,130 @@
+import type { RunRecord } from '../cluster/runs.ts';
+import { type ErrorCode, isPgarcError, messageOf } from '../errors.ts';
+import type { Deleted, JobName, RunProgress, RunReport } from './report.ts';
+
+/** The last run of a job, as it is kept in etcd and in the spool. Times RFC 3339, durations ms. */
+export interface JobRecord extends RunRecord {
+  /** A failed run is tried again then, unless its next scheduled time comes first. */
+  retryAt?: string;
+  /** Asked for by a person, who sees how it ends: never tried again by itself. */
+  byHand?: true;
+  /** What retention deleted. */
+  deleted?: Deleted;
+  /** While it runs: how the run before it ended. */
+  previous?: RunReport;
+}
+
+/** What a run came to. */
+export interface JobResult {
+  outcome: 'ok' | 'warnings';
+  message?: string | undefined;
+  backup?: string | undefined;
+  deleted?: Deleted | undefined;
+}
+
+/** Most runs for one scheduled time. */
+export const MOST_ATTEMPTS = 5;
+/** Before the second attempt, ms; then twice as long each time. */
+const FIRST_PAUSE = 30_000;
+
+/** A run that starts. */
+export function startRecord(
+  run: { job: JobName; node: string; scheduledFor: Date; attempt: number; byHand: boolean },
+  previous: JobRecord | undefined,
+  now: Date,
+): JobRecord {
+  const { job, node, scheduledFor, attempt, byHand } = run;
+  const last = lastEnded(previous);
+  return {
+    job,
+    scheduledFor: scheduledFor.toISOString(),
+    attempt,
+    node,
+    state: 'running',
+    startedAt: now.toISOString(),
+    ...(byHand ? { byHand } : {}),
+    ...(last === undefined ? {} : { previous: last }),
+  };
+}
+
+/** The same run, ended well. */
+export function finishRecord(record: JobRecord, result: JobResult, now: Date, durationMs: number): JobRecord {
+  const { progress: _, previous: __, ...rest } = record;
+  const { outcome, message, backup, deleted } = result;
+  return {
+    ...rest,
+    state: outcome,
+    finishedAt: now.toISOString(),
+    durationMs,
+    ...(message === undefined ? {} : { message }),
+    ...(backup === undefined ? {} : { backup }),
+    ...(deleted === undefined ? {} : { deleted }),
+  };
+}
+
+/** The same run, failed; tried again after a pause when that may help. */
+export function failRecord(record: JobRecord, error: unknown, now: Date, durationMs: number): JobRecord {
+  const retryable = isPgarcError(error) && error.retryable;
+  return endFailed(record, messageOf(error), retryable, now, durationMs, pauseAfter(record.attempt));
+}
+
+/** A run whose node is gone: its lock is free and its record says that it runs. Tried again at once. */
+export function loseRecord(record: JobRecord, now: Date): JobRecord {
+  const durationMs = Math.max(0, now.getTime() - Date.parse(record.startedAt));
+  return endFailed(record, `node ${record.node} was lost while it ran`, true, now, durationMs, 0);
+}
+
+/** Pause before the next attempt, ms. @param attempt that failed */
+export function pauseAfter(attempt: number): number {
+  return FIRST_PAUSE * 2 ** (attempt - 1);
+}
+
+export function codeOf(error: unknown): ErrorCode {
+  return isPgarcError(error) ? error.code : 'failed';
+}
+
+/** The last run that has ended, as far as a record knows. */
+export function lastEnded(record: JobRecord | undefined): RunReport | undefined {
+  return record?.state === 'running' ? record.previous : record && reportRun(record);
+}
+
+/** A record as people and programs are told of it. */
+export function reportRun(record: JobRecord, progress?: RunProgress): RunReport {
+  const { scheduledFor, attempt, node, state, startedAt, finishedAt, durationMs, message, backup, deleted } =
+    record;
+  const known = progress ?? (record.progress === undefined ? undefined : { fraction: record.progress });
+  return {
+    scheduledFor,
+    attempt,
+    node,
+    state,
+    startedAt,
+    finishedAt,
+    durationMs,
+    message,
+    backup,
+    deleted,
+    ...(state === 'running' && known !== undefined ? { progress: known } : {}),
+  };
+}
+
+function endFailed(
+  record: JobRecord,
+  message: string,
+  retryable: boolean,
+  now: Date,
+  durationMs: number,
+  pause: number,
+): JobRecord {
+  const { progress: _, previous: __, ...rest } = record;
+  const again = retryable && record.byHand !== true && record.attempt < MOST_ATTEMPTS;
+  return {
+    ...rest,
+    state: 'failed',
+    finishedAt: now.toISOString(),
+    durationMs,
+    message,
+    retryable,
+    ...(again ? { retryAt: new Date(now.getTime() + pause).toISOString() } : {}),
+  };
+}
