@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { shareWork } from '../cluster-lock.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
 
@@ -23,7 +24,11 @@ export function define(command: Command, context: CliContext): void {
       const store = await context.openStore(settings);
       const { markBackup } = await import('../../src/backup/mark.ts');
       const permanent = options.impermanent !== true;
-      const { backup, changed } = await markBackup({ store }, { name, permanent }, context.signal);
+      const { backup, changed } = await shareWork(
+        context,
+        { settings, store, lock: undefined, canDoWithout: true },
+        (shared, signal) => markBackup({ store: shared }, { name, permanent }, signal),
+      );
       if (options.json) {
         context.printJson({ name: backup.name, permanent, changed });
         return;

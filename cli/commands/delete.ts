@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
 import { formatBytes } from '../../src/report/units.ts';
+import { shareWork } from '../cluster-lock.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
 
 interface Options {
   confirm?: boolean;
+  withoutLock?: boolean;
   json?: boolean;
 }
 
@@ -12,7 +14,7 @@ export function define(command: Command, context: CliContext): void {
   describe(command, {
     description:
       'Deletes one backup; without --confirm it only shows what would go. Refused for a permanent backup and one that delta backups are built on. The WAL stays.',
-    exitCodes: [4, 5, 7],
+    exitCodes: [4, 5, 6, 7],
     examples: [
       'pgarc delete base_000000010000000000000002',
       'pgarc delete base_000000010000000000000002 --confirm',
@@ -21,13 +23,20 @@ export function define(command: Command, context: CliContext): void {
   command
     .argument('<NAME>', 'name of a backup, or LATEST')
     .option('--confirm', 'really delete')
+    .option('--without-lock', 'delete although etcd, which holds the lock, is not reachable')
     .option('--json', 'one JSON document')
     .action(async (name: string, options: Options) => {
       const settings = await context.loadSettings();
       const store = await context.openStore(settings);
       const { deleteBackup } = await import('../../src/backup/delete.ts');
       const confirm = options.confirm === true;
-      const result = await deleteBackup({ store }, { name, confirm }, context.signal);
+      const result = confirm
+        ? await shareWork(
+            context,
+            { settings, store, lock: 'retain', canDoWithout: options.withoutLock === true },
+            (guarded, signal) => deleteBackup({ store: guarded }, { name, confirm }, signal),
+          )
+        : await deleteBackup({ store }, { name, confirm }, context.signal);
       const { backup, deleted, objects, storedBytes, isLast } = result;
       if (isLast) {
         const message = deleted

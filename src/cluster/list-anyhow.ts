@@ -2,7 +2,8 @@ import { type Backup, listBackups } from '../backup/catalog.ts';
 import { isPgarcError, messageOf } from '../errors.ts';
 import type { Emit } from '../report/events.ts';
 import type { ObjectStore } from '../store/store.ts';
-import { readBackupCache } from './backup-cache.ts';
+import { type CacheDeps, readBackupCache } from './backup-cache.ts';
+import type { StoredList } from './backup-list.ts';
 import type { Etcd } from './etcd.ts';
 import type { ClusterKeys } from './keys.ts';
 
@@ -10,7 +11,7 @@ export interface ListDeps {
   store: ObjectStore;
   /** Undefined: only the store is asked. */
   etcd: Etcd | undefined;
-  keys: ClusterKeys;
+  keys: ClusterKeys | undefined;
   emit: Emit;
 }
 
@@ -43,10 +44,10 @@ export async function listBackupsAnyhow(
   { patience = PATIENCE }: ListOptions,
   signal: AbortSignal,
 ): Promise<AnyList> {
-  const { store, etcd } = deps;
+  const { store, etcd, keys } = deps;
   const readAt = new Date();
   const fromStore = (backups: Backup[]): AnyList => ({ backups, source: 'store', readAt, omitted: 0 });
-  if (etcd === undefined) return fromStore(await listBackups(store, signal));
+  if (etcd === undefined || keys === undefined) return fromStore(await listBackups(store, signal));
 
   const enough = new AbortController();
   const silence = new SilenceWatch(patience);
@@ -61,7 +62,7 @@ export async function listBackupsAnyhow(
       first === undefined
         ? `the store has not answered for ${patience / 1000} s`
         : `the store is not reachable: ${messageOf(first.error)}`;
-    const cached = await readCached({ ...deps, etcd }, signal);
+    const cached = await readCached({ etcd, keys, emit: deps.emit }, signal);
     if (cached === undefined) return fromStore(await listing);
     return { ...cached, source: 'etcd', reason };
   } finally {
@@ -70,7 +71,7 @@ export async function listBackupsAnyhow(
   }
 }
 
-async function readCached(deps: ListDeps & { etcd: Etcd }, signal: AbortSignal) {
+async function readCached(deps: CacheDeps, signal: AbortSignal): Promise<StoredList | undefined> {
   try {
     const cached = await readBackupCache(deps, signal);
     if (cached === undefined) deps.emit({ type: 'warning', message: 'etcd holds no list of backups yet' });
