@@ -1,3 +1,6 @@
+import { createDecisionService } from '../replica/decision-service.ts';
+import { createArchiveService } from './archive-service.ts';
+import { createBackupListService } from './backup-list-service.ts';
 import { createFetchService } from './fetch-service.ts';
 import { createHttpService } from './http-service.ts';
 import { createNoticeService } from './notice-service.ts';
@@ -10,6 +13,9 @@ export const ALL_SERVICES: readonly ServiceFactory[] = [
   createPressureService,
   createHttpService,
   createNoticeService,
+  createArchiveService,
   createPushService,
   createFetchService,
+  createBackupListService,
+  createDecisionService,
 ];

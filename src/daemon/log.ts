@@ -17,8 +17,10 @@ export function createDaemonLog(log: Emit, now: () => number = () => performance
   }
 
   return (event) => {
-    // `storeDown` tells of the first, and the second is long.
-    if (event.type === 'storeRetry' || event.type === 'backupsListed') return;
+    // `storeDown` tells of these.
+    if (event.type === 'storeRetry') return;
+    // For other parts: they are long, and change nothing.
+    if (event.type === 'backupsListed' || event.type === 'archiveScanned') return;
     if (event.type === 'walPushFailed' && (event.code === 'store-unreachable' || isRepeat(event))) return;
     log(event);
   };

@@ -1,6 +1,7 @@
 import type { Backup } from '../backup/catalog.ts';
 import type { ErrorCode } from '../errors.ts';
 import type { Deleted, JobName } from '../schedule/report.ts';
+import type { ArchiveScan } from '../status/archive-scan.ts';
 
 /**
  * What operations tell while they run. They never print: report/ turns events into terminal lines,
@@ -57,6 +58,8 @@ export type PgarcEvent =
   | { type: 'etcdUp'; downMs: number }
   /** The daemon has read the list of backups from the store. Heard by other parts; not logged. */
   | { type: 'backupsListed'; backups: readonly Backup[] }
+  /** The daemon has listed the archive's WAL. Not logged either. */
+  | { type: 'archiveScanned'; scan: ArchiveScan }
   | ({ type: 'jobStarted' } & JobRun)
   /** `warnings`: done, but somebody should look after what `message` says. */
   | ({
@@ -83,6 +86,16 @@ export type PgarcEvent =
   | ({ type: 'jobLate'; runningMs: number; maxDurationMs: number } & JobRun)
   /** A scheduled run did not take place, and is not made up for. */
   | { type: 'jobMissed'; job: JobName; node: string; scheduledFor: string }
+  /** Whether a new replica starts from the archive, and why, in one line. */
+  | {
+      type: 'replicaDecision';
+      verdict: 'use' | 'no' | 'retry';
+      reason: string;
+      message: string;
+      hint?: string | undefined;
+    }
+  /** The daemon has heard how a replica's bootstrap on this host ended; `at` is RFC 3339, UTC. */
+  | { type: 'replicaDecided'; at: string; verdict: 'use' | 'no' | 'retry'; reason: string }
   /** Who runs the scheduled jobs of the scope: `leader` is undefined while nobody does. */
   | { type: 'leadershipChanged'; node: string; leader: string | undefined; isLeader: boolean };
 

@@ -13,6 +13,7 @@ const LEVELS: Readonly<Partial<Record<PgarcEvent['type'], Level>>> = {
   walPushFailed: 'warning',
   walBacklog: 'debug',
   backupsListed: 'debug',
+  archiveScanned: 'debug',
   walPrefetched: 'debug',
   walTaken: 'debug',
   storeRequest: 'debug',
