@@ -30,6 +30,16 @@ export const COMMANDS: readonly CommandEntry[] = [
     load: () => import('./commands/backup-fetch.ts'),
   },
   {
+    name: 'replica-bootstrap',
+    summary: 'start a replica from the archive when that is cheaper (Patroni)',
+    load: () => import('./commands/replica-bootstrap.ts'),
+  },
+  {
+    name: 'bootstrap',
+    summary: 'rebuild or clone a whole cluster from an archive (Patroni)',
+    load: () => import('./commands/bootstrap.ts'),
+  },
+  {
     name: 'backup-list',
     summary: 'list the backups in the store',
     load: () => import('./commands/backup-list.ts'),

@@ -17,6 +17,8 @@ export interface ConnectOptions {
   pgdata?: string | undefined;
   /** Shown in pg_stat_activity. */
   applicationName?: string;
+  /** Takes commands of replication instead of SQL; parameters of queries are not possible then. */
+  replication?: boolean;
   signal?: AbortSignal | undefined;
 }
 
@@ -91,6 +93,7 @@ function describeConnection(
     keepAliveInitialDelayMillis: KEEP_ALIVE_DELAY,
     connectionTimeoutMillis: settings.pgConnectTimeout,
     application_name: options.applicationName ?? 'pgarc',
+    ...(options.replication ? { replication: 'true' } : {}),
   };
 }
 

@@ -47,6 +47,13 @@ export interface FetchOptions extends Omit<TargetRequest, 'backup'> {
   restoreCommand: string;
   /** Parts read at the same time. */
   concurrency: number;
+  /** Set by a caller that holds the directory: it has made sure that it is free, and cleans up after a failure. */
+  holder?: {
+    /** Before anything is written: where tablespaces go, which was empty a moment ago. */
+    note(tablespaces: readonly Tablespace[]): Promise<void>;
+  };
+  /** Changes postgresql.auto.conf (latin1) before it is written. */
+  editAutoConf?: (content: string) => string;
 }
 
 export interface FetchResult {
@@ -84,7 +91,7 @@ export async function fetchBackup(
   const started = performance.now();
   const { store, emit } = deps;
   const { pgdata } = options;
-  await requireEmptyPgdata(pgdata);
+  if (options.holder === undefined) await requireEmptyPgdata(pgdata);
   emit({ type: 'phase', operation: 'restore', text: 'reading the catalog' });
   const backups = await listBackups(store, signal);
   const { backup, reachable, warnings } = await choose(store, backups, options, signal);
@@ -107,6 +114,7 @@ export async function fetchBackup(
   const claims: Claim[] = [];
   const signalFile = options.mode === 'raw' ? undefined : (`${options.mode}.signal` as const);
   try {
+    await options.holder?.note(tablespaces);
     const tree = await claimTree(pgdata, tablespaces, owner, claims);
     emit({ type: 'phase', operation: 'restore', text: `restoring ${backup.name} into ${pgdata}` });
     const { concurrency } = options;
@@ -124,9 +132,11 @@ export async function fetchBackup(
               action: options.target.kind === 'none' ? undefined : options.action,
             },
           };
-    await finishTree(tree, steps.at(-1) as Step, held, { tablespaces, recovery, owner }, signal);
+    const { editAutoConf } = options;
+    const finishOptions = { tablespaces, recovery, owner, ...(editAutoConf && { editAutoConf }) };
+    await finishTree(tree, steps.at(-1) as Step, held, finishOptions, signal);
   } catch (error) {
-    for (const claim of claims.reverse()) await releaseDirectory(claim);
+    if (options.holder === undefined) for (const claim of claims.reverse()) await releaseDirectory(claim);
     throw error;
   }
   return {

@@ -17,6 +17,8 @@ export interface FinishOptions {
   /** Undefined: the directory is left as it was backed up. */
   recovery: { settings: RecoverySettings; signalFile: 'recovery.signal' | 'standby.signal' } | undefined;
   owner: Owner | undefined;
+  /** Changes postgresql.auto.conf, before recovery settings are added. */
+  editAutoConf?: (content: string) => string;
 }
 
 /**
@@ -45,7 +47,9 @@ export async function finishTree(
   if (label !== undefined) tree.writeSmallFile(BACKUP_LABEL, fileMode, label.content);
   const map = mapOf(held.files.get(TABLESPACE_MAP)?.content, options.tablespaces);
   if (map !== undefined) tree.writeSmallFile(TABLESPACE_MAP, fileMode, map);
-  const conf = held.files.get(AUTO_CONF)?.content ?? Buffer.alloc(0);
+  const stored = held.files.get(AUTO_CONF)?.content ?? Buffer.alloc(0);
+  const { editAutoConf } = options;
+  const conf = editAutoConf ? Buffer.from(editAutoConf(stored.toString('latin1')), 'latin1') : stored;
   tree.writeSmallFile(AUTO_CONF, fileMode, withRecovery(conf, options));
   if (options.recovery !== undefined)
     tree.writeSmallFile(options.recovery.signalFile, fileMode, Buffer.alloc(0));

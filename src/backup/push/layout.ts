@@ -32,7 +32,8 @@ const LEFT_OUT = new Set([
   'recovery.signal',
   'standby.signal',
 ]);
-const LEFT_OUT_PREFIXES = ['backup_label', 'tablespace_map', 'backup_manifest'];
+// pgsql_tmp: PG_TEMP_FILE_PREFIX, which PostgreSQL itself never backs up, and what replicas' restores mark theirs with.
+const LEFT_OUT_PREFIXES = ['backup_label', 'tablespace_map', 'backup_manifest', 'pgsql_tmp'];
 
 /** Directories without which a restored cluster does not start or lacks data. */
 const ESSENTIAL = /^\/(?:base|global|pg_xact|pg_multixact|pg_commit_ts|pg_logical|pg_twophase)(?:\/|$)/;

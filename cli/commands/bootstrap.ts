@@ -1,0 +1,136 @@
+import { resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import {
+  parseTarget,
+  parseTargetTimeline,
+  type TargetOptions,
+} from '../../src/backup/fetch/target-options.ts';
+import { PgarcError } from '../../src/errors.ts';
+import type { ClusterOptions } from '../../src/replica/bootstrap-cluster.ts';
+import type { CliContext } from '../context.ts';
+import { describe } from '../help.ts';
+import { findLauncher } from '../launcher.ts';
+import { collectSettingOptions } from '../setting-options.ts';
+import { nameScope } from './replica-bootstrap.ts';
+
+interface Options extends TargetOptions {
+  datadir?: string;
+  backup: string;
+  targetTimeline: string;
+  targetAction: ClusterOptions['action'];
+  raw?: boolean;
+  sourceScope?: string;
+  sourceStore?: string;
+  tablespaceMap?: string[];
+  tablespaceRoot?: string;
+  json?: boolean;
+}
+
+export function define(command: Command, context: CliContext): void {
+  describe(command, {
+    description:
+      "Restores a whole cluster for Patroni's custom bootstrap: the same scope after it was lost, to its newest moment or to a target, or a clone of another scope's archive, to which nothing is ever written. Writes recovery settings for Patroni's keep_existing_recovery_conf, or none with --raw, for its recovery_conf.",
+    exitCodes: [3, 4, 5, 6, 7, 8, 9],
+    examples: [
+      'pgarc bootstrap --scope=main --datadir=/data',
+      "pgarc bootstrap --scope=main --datadir=/data --target-time '2026-11-21 12:00:00+00'",
+      'pgarc bootstrap --scope=copy --datadir=/data --source-scope=main',
+    ],
+  });
+  const append = (value: string, previous: string[] | undefined) => [...(previous ?? []), value];
+  command
+    .option('--datadir <dir>', 'data directory to make (default: the pgdata setting)')
+    .option(
+      '--source-scope <scope>',
+      "clone this scope's archive: the store, with its name instead of the own one",
+    )
+    .option('--source-store <store>', 'clone the archive in this store')
+    .option('--backup <name>', 'name of a backup, or LATEST', 'LATEST')
+    .option('--target-time <time>', 'recover to this moment, such as "2026-11-21 12:00:00+00"')
+    .option('--target-lsn <X/Y>', 'recover to this LSN')
+    .option('--target-xid <xid>', 'recover to this transaction')
+    .option('--target-name <name>', 'recover to a restore point of pg_create_restore_point()')
+    .addOption(
+      new Option('--target <immediate>', 'stop as soon as the backup is consistent').choices(['immediate']),
+    )
+    .option('--target-timeline <timeline>', 'latest, current or a number', 'latest')
+    .addOption(
+      new Option('--target-action <action>', 'what the server does at the target; Patroni needs promote')
+        .choices(['pause', 'promote', 'shutdown'])
+        .default('promote'),
+    )
+    .option('--raw', 'no recovery settings: Patroni writes its recovery_conf; a target chooses the backup')
+    .option(
+      '--tablespace-map <OLD=NEW>',
+      'a tablespace, by oid or directory, goes to NEW; repeatable',
+      append,
+    )
+    .option('--tablespace-root <dir>', 'every tablespace goes to DIR/<oid>')
+    .option('--json', 'one JSON document')
+    .action(async (options: Options) => {
+      nameScope(command);
+      const { source, request, store, own, secrets } = await prepare(command, context, options);
+      const { bootstrapCluster } = await import('../../src/replica/bootstrap-cluster.ts');
+      const deps = { store, own, emit: context.emit };
+      const from = source.isClone ? `cloning ${store.location}` : `rebuilding from ${store.location}`;
+      context.emit({ type: 'phase', operation: 'restore', text: from });
+      const result = await bootstrapCluster(deps, request, context.signal);
+      // Patroni takes every exit code but 0 for a failure, so a warning is only told.
+      for (const message of result.warnings) context.emit({ type: 'warning', message });
+      if (secrets.length > 0 && !options.raw) tellOfSecrets(context, secrets);
+      const report = await import('../fetch-report.ts');
+      const { renderRestored } = await import('../replica-report.ts');
+      if (options.json) context.printJson(report.toDocument(result));
+      else context.stdout.write(renderRestored(result));
+    });
+}
+
+async function prepare(command: Command, context: CliContext, options: Options) {
+  const own = await context.resolveSettings({ pgdata: options.datadir });
+  for (const message of own.warnings) context.emit({ type: 'warning', message });
+  const { settings } = own;
+  if (settings.pgdata === undefined) {
+    throw new PgarcError('usage', 'the data directory to make is missing', { hint: 'Give --datadir.' });
+  }
+  const { chooseSource } = await import('../../src/replica/source.ts');
+  const source = chooseSource({
+    ownStore: settings.store,
+    ownScope: settings.scope,
+    sourceStore: options.sourceStore,
+    sourceScope: options.sourceScope,
+  });
+  // Flags, so that restore_command names them: in the server's environment is the clone's own store.
+  const given = { pgdata: options.datadir, store: source.store, scope: options.sourceScope };
+  const resolved = source.store === undefined ? own : await context.resolveSettings(given);
+  const { chooseRestoreFlags } = await import('../../src/backup/fetch/restore-flags.ts');
+  const { formatRestoreCommand } = await import('../../src/backup/fetch/recovery-settings.ts');
+  const { parseTablespaceMap } = await import('../../src/backup/fetch/tablespaces.ts');
+  const { flags, secrets } = chooseRestoreFlags(resolved, collectSettingOptions(command).envdir);
+  const request: ClusterOptions = {
+    pgdata: resolve(settings.pgdata),
+    name: options.backup,
+    target: parseTarget(options),
+    timeline: parseTargetTimeline(options.targetTimeline),
+    mode: options.raw ? 'raw' : 'recovery',
+    action: options.targetAction,
+    tablespaces: { map: parseTablespaceMap(options.tablespaceMap ?? []), root: options.tablespaceRoot },
+    restoreCommand: formatRestoreCommand([findLauncher()], flags),
+    concurrency: settings.downloadConcurrency,
+    isClone: source.isClone,
+  };
+  return {
+    source,
+    request,
+    secrets,
+    store: await context.openStore(resolved.settings),
+    own: source.isClone && settings.store !== undefined ? await context.openStore(settings) : undefined,
+  };
+}
+
+function tellOfSecrets(context: CliContext, secrets: readonly string[]): void {
+  context.emit({
+    type: 'warning',
+    message: `restore_command holds no secrets: the server needs ${secrets.join(', ')} in its own environment`,
+    hint: 'Or keep them in a settings file (--config) or an envdir (--envdir), which restore_command then names.',
+  });
+}

@@ -1,0 +1,129 @@
+import { resolve } from 'node:path';
+import { type Command, Option } from 'commander';
+import { PgarcError } from '../../src/errors.ts';
+import type { ReplicaOptions } from '../../src/replica/bootstrap-replica.ts';
+import type { CliContext } from '../context.ts';
+import { describe } from '../help.ts';
+
+interface Options {
+  role?: string;
+  datadir?: string;
+  connstring: string;
+  retries?: string;
+  dryRun?: boolean;
+  json?: boolean;
+  tablespaceMap?: string[];
+  tablespaceRoot?: string;
+  no_leader?: string | boolean;
+  no_master?: string | boolean;
+  threshold_megabytes?: string;
+  threshold_backup_size_percentage?: string;
+}
+
+export function define(command: Command, context: CliContext): void {
+  describe(command, {
+    description:
+      "Makes a new replica's data directory from the newest backup when less WAL than the thresholds was written since; for Patroni's create_replica_methods. Says in one line what was decided and why. Exit code 1: not now, perhaps later; 2: not from the archive; with both Patroni takes its next method. The directory must be empty, or hold what an attempt left that was killed.",
+    examples: [
+      "pgarc replica-bootstrap --scope=main --role=replica --datadir=/data --connstring='host=db1 user=replicator dbname=postgres'",
+      "pgarc replica-bootstrap --datadir=/data --connstring='host=db1 user=replicator' --dry-run --json",
+    ],
+  });
+  const append = (value: string, previous: string[] | undefined) => [...(previous ?? []), value];
+  command
+    .requiredOption('--connstring <conninfo>', 'the leader, as libpq writes it; empty when there is none')
+    .option('--datadir <dir>', 'data directory to make (default: the pgdata setting)')
+    .option('--role <role>', 'what the server will be; Patroni says replica')
+    .option('--retries <n>', 'how often a leader that does not answer is asked again (default: 1)')
+    .option('--no_leader [1]', 'a leader that does not answer is no reason against the archive')
+    .option(
+      '--tablespace-map <OLD=NEW>',
+      'a tablespace, by oid or directory, goes to NEW; repeatable',
+      append,
+    )
+    .option('--tablespace-root <dir>', 'every tablespace goes to DIR/<oid>')
+    .option('--dry-run', 'only decide, restore nothing')
+    .option('--json', 'one JSON document with everything the decision was made from');
+  // Names of Patroni's own script and control keys, which it passes on.
+  for (const name of ['threshold_megabytes', 'threshold_backup_size_percentage']) {
+    command.addOption(new Option(`--${name} <n>`).hideHelp());
+  }
+  for (const name of ['no_master', 'keep_data', 'no_params', 'use_iam']) {
+    command.addOption(new Option(`--${name} [value]`).hideHelp());
+  }
+  command.allowUnknownOption().allowExcessArguments();
+  command.action(async (options: Options) => {
+    const { judgeUnknown } = await import('../../src/replica/arguments.ts');
+    for (const name of judgeUnknown(command.args)) {
+      const message = `--${name} means nothing to pgarc: it is taken for a key of Patroni's and ignored`;
+      context.emit({ type: 'warning', message });
+    }
+    nameScope(command);
+    const settings = await context.loadSettings({
+      pgdata: options.datadir,
+      thresholdMegabytes: options.threshold_megabytes,
+      thresholdPercentage: options.threshold_backup_size_percentage,
+    });
+    const { bootstrapReplica } = await import('../../src/replica/bootstrap-replica.ts');
+    const { openBackupList } = await import('../../src/replica/backup-list.ts');
+    const store = await context.openStore(settings);
+    const request = await readRequest(options, settings);
+    const backupList = openBackupList({ store, settings, emit: context.emit });
+    try {
+      const deps = { store, listBackups: backupList.list, emit: context.emit };
+      const result = await bootstrapReplica(deps, request, context.signal);
+      for (const message of result.restored?.warnings ?? []) context.emit({ type: 'warning', message });
+      if (!request.dryRun) await leave(context, settings.spool, result);
+      const { renderRestored, toDocument } = await import('../replica-report.ts');
+      if (options.json) context.printJson(toDocument(result, request, settings.scope));
+      else if (result.restored !== undefined) context.stdout.write(renderRestored(result.restored));
+      context.setExitCode(result.exitCode);
+    } finally {
+      backupList.close();
+    }
+  });
+}
+
+/** Patroni may have the scope in its file only, and the store's place may depend on it. */
+export function nameScope(command: Command): void {
+  const scope: unknown = command.opts().scope;
+  if (typeof scope !== 'string' || process.env.PGARC_SCOPE || process.env.PATRONI_SCOPE) return;
+  process.env.PATRONI_SCOPE = scope;
+}
+
+async function readRequest(
+  options: Options,
+  settings: Awaited<ReturnType<CliContext['loadSettings']>>,
+): Promise<ReplicaOptions> {
+  if (settings.pgdata === undefined) {
+    throw new PgarcError('usage', 'the data directory to make is missing', { hint: 'Give --datadir.' });
+  }
+  const { readRetries, readSwitch } = await import('../../src/replica/arguments.ts');
+  const { parseTablespaceMap } = await import('../../src/backup/fetch/tablespaces.ts');
+  return {
+    datadir: resolve(settings.pgdata),
+    connstring: options.connstring,
+    noLeader: readSwitch('no_leader', options.no_leader) || readSwitch('no_master', options.no_master),
+    thresholds: { megabytes: settings.thresholdMegabytes, percentage: settings.thresholdPercentage },
+    postgres: settings,
+    retries: readRetries(options.retries),
+    tablespaces: { map: parseTablespaceMap(options.tablespaceMap ?? []), root: options.tablespaceRoot },
+    concurrency: settings.downloadConcurrency,
+    dryRun: options.dryRun === true,
+  };
+}
+
+/** For the daemon's metric. A spool that cannot be written is no reason to fail. */
+async function leave(
+  context: CliContext,
+  spool: string,
+  result: Parameters<typeof import('../../src/replica/record.ts').leaveDecision>[1],
+): Promise<void> {
+  const { leaveDecision } = await import('../../src/replica/record.ts');
+  try {
+    await leaveDecision(spool, result, new Date());
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    context.emit({ type: 'warning', message: `the decision is not counted: ${why}` });
+  }
+}
