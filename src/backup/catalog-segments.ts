@@ -1,5 +1,5 @@
 import type { Lsn } from '../wal/lsn.ts';
-import { DEFAULT_SEGMENT_SIZE, formatSegmentName, segmentAt, segmentBefore } from '../wal/segment.ts';
+import { DEFAULT_SEGMENT_SIZE, formatSegmentName, hex8, segmentAt, segmentBefore } from '../wal/segment.ts';
 import type { Backup } from './catalog.ts';
 
 const MEBIBYTE = 1024 * 1024;
@@ -16,9 +16,15 @@ export interface WalPlace {
  * does. 16 MiB where none does, as for a backup of WAL-E, which knew no other.
  */
 export function segmentSizeOf(backup: Pick<Backup, 'name' | 'timeline' | 'startLsn'>): number {
-  const segment = /^base_([0-9A-F]{24})/.exec(backup.name)?.[1];
+  const [, timeline, high = '', low = ''] =
+    /^base_([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})/.exec(backup.name) ?? [];
+  const isNamed =
+    timeline === hex8(backup.timeline) && Number(backup.startLsn >> 32n) === Number.parseInt(high, 16);
+  if (!isNamed) return DEFAULT_SEGMENT_SIZE;
+  const offset = Number(backup.startLsn & 0xffffffffn);
+  const number = Number.parseInt(low, 16);
   for (let size = MEBIBYTE; size <= 1024 * MEBIBYTE; size *= 2) {
-    if (formatSegmentName(segmentAt(backup.timeline, backup.startLsn, size), size) === segment) return size;
+    if (Math.floor(offset / size) === number) return size;
   }
   return DEFAULT_SEGMENT_SIZE;
 }

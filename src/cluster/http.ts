@@ -1,8 +1,11 @@
-import { Agent as HttpAgent, request as requestHttp } from 'node:http';
-import { Agent as HttpsAgent, request as requestHttps } from 'node:https';
+import type { Agent as HttpAgent } from 'node:http';
+import type { Agent as HttpsAgent } from 'node:https';
 import { isIP } from 'node:net';
 import type { Endpoint } from './endpoint.ts';
 import type { TlsFiles } from './tls.ts';
+
+// An import of node:http reads all that it exports, and with that loads fetch() and the like: 20 ms.
+const http = process.getBuiltinModule('node:http');
 
 /** Longer answers are refused, bytes: etcd's own limit of a value is 1.5 MiB. */
 const MAX_ANSWER = 64 * 1024 * 1024;
@@ -31,11 +34,12 @@ export type PostOutcome = { status: number; text: string } | { failure: string }
 
 /** Connections to the members of etcd, kept open between requests. */
 export class HttpClient {
-  readonly #plain = new HttpAgent({ keepAlive: true, maxSockets: MAX_SOCKETS });
-  readonly #tls: HttpsAgent;
+  readonly #plain: HttpAgent = new http.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS });
+  readonly #files: TlsFiles;
+  #tls: HttpsAgent | undefined;
 
   constructor(files: TlsFiles) {
-    this.#tls = new HttpsAgent({ keepAlive: true, maxSockets: MAX_SOCKETS, ...files });
+    this.#files = files;
   }
 
   /** Posts JSON. A connection that etcd closed while it was idle is not held against it. @throws the signal's reason */
@@ -48,7 +52,14 @@ export class HttpClient {
   /** Cuts all connections. */
   close(): void {
     this.#plain.destroy();
-    this.#tls.destroy();
+    this.#tls?.destroy();
+  }
+
+  #way({ isTls }: Endpoint): { request: typeof http.request; agent: HttpAgent } {
+    if (!isTls) return { request: http.request, agent: this.#plain };
+    const https = process.getBuiltinModule('node:https');
+    this.#tls ??= new https.Agent({ keepAlive: true, maxSockets: MAX_SOCKETS, ...this.#files });
+    return { request: https.request, agent: this.#tls };
   }
 
   #postOnce(
@@ -59,9 +70,9 @@ export class HttpClient {
   ): Promise<PostOutcome & { wasStale?: boolean }> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
-      const send = endpoint.isTls ? requestHttps : requestHttp;
-      const outgoing = send({
-        agent: endpoint.isTls ? this.#tls : this.#plain,
+      const { request, agent } = this.#way(endpoint);
+      const outgoing = request({
+        agent,
         host: endpoint.host,
         port: endpoint.port,
         path,
