@@ -14,6 +14,9 @@ const PART = new RegExp(`${SAMPLE_FULL}/tar_partitions/part_001`);
 let minio: TestMinio;
 let proxy: FaultProxy;
 let env: Record<string, string>;
+/** For what is to fail. */
+const IMPATIENT = { PGARC_REQUEST_TIMEOUT: '3s', PGARC_STORE_TIMEOUT: '6s' };
+const PATIENT = { PGARC_REQUEST_TIMEOUT: '10min', PGARC_STORE_TIMEOUT: '10min' };
 beforeAll(async () => {
   minio = await startMinio();
   for (const entry of await readdir(SAMPLE, { recursive: true, withFileTypes: true })) {
@@ -22,11 +25,7 @@ beforeAll(async () => {
     await minio.write(`sample/${relative(SAMPLE, path)}`, await readFile(path));
   }
   proxy = await startFaultProxy(minio.endpoint);
-  env = {
-    ...minio.env('sample', proxy.endpoint),
-    PGARC_REQUEST_TIMEOUT: '3s',
-    PGARC_STORE_TIMEOUT: '6s',
-  };
+  env = minio.env('sample', proxy.endpoint);
 });
 beforeEach(() => proxy.reset());
 
@@ -55,7 +54,7 @@ describe('backup-fetch when the connection fails', () => {
     proxy.add({ path: PART, nth: 1, fault: { kind: 'stall', afterBytes: 1_000_000 } });
     proxy.add({ path: PART, fault: { kind: 'stall', afterBytes: 0 } });
     const { data, args } = await makeTarget();
-    const result = await runPgarc(args, { env });
+    const result = await runPgarc(args, { env: { ...env, ...IMPATIENT } });
     expect(result.code, result.stderr).toBe(7);
     expectNothing(data);
   });
@@ -63,7 +62,7 @@ describe('backup-fetch when the connection fails', () => {
   it('gives up with 7 when the store answers 500, and leaves nothing', async () => {
     proxy.add({ path: PART, fault: { kind: 'respond', status: 500 } });
     const { data, args } = await makeTarget();
-    const result = await runPgarc(args, { env });
+    const result = await runPgarc(args, { env: { ...env, ...IMPATIENT } });
     expect(result.code, result.stderr).toBe(7);
     expectNothing(data);
   });
@@ -76,7 +75,7 @@ describe('backup-fetch when the connection fails', () => {
       proxy.reset();
       proxy.add({ path: PART, fault });
       const { data, args } = await makeTarget();
-      const result = await runPgarc(args, { env });
+      const result = await runPgarc(args, { env: { ...env, ...IMPATIENT } });
       expect([7, 8], result.stderr).toContain(result.code);
       expect(result.stderr).toContain('part_001.tar.lz4');
       expectNothing(data);
@@ -92,7 +91,7 @@ describe('backup-fetch when it is ended', () => {
   it('by SIGINT it removes what it made', async () => {
     proxy.add({ path: PART, fault: { kind: 'stall', afterBytes: 2_000_000 } });
     const { data, args } = await makeTarget();
-    const running = startPgarc(args, { env: { ...env, PGARC_REQUEST_TIMEOUT: '60s' } });
+    const running = startPgarc(args, { env: { ...env, ...PATIENT } });
     await untilHalf(data);
     running.child.kill('SIGINT');
     expect((await running.result).code).toBe(75);
@@ -102,7 +101,7 @@ describe('backup-fetch when it is ended', () => {
   it('by SIGKILL it leaves a directory in which no server starts, and which it does not take again', async () => {
     proxy.add({ path: PART, fault: { kind: 'stall', afterBytes: 2_000_000 } });
     const { data, args } = await makeTarget();
-    const running = startPgarc(args, { env: { ...env, PGARC_REQUEST_TIMEOUT: '60s' } });
+    const running = startPgarc(args, { env: { ...env, ...PATIENT } });
     await untilHalf(data);
     running.child.kill('SIGKILL');
     await running.result;

@@ -3,11 +3,13 @@ import { existsSync, readdirSync } from 'node:fs';
 import { open, readFile, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { startFaultProxy } from '../support/fault-proxy.ts';
+import { startMinio } from '../support/minio.ts';
 import { mustRunPgarc, runPgarc, startPgarc } from '../support/pgarc.ts';
 import { fillPgbench } from '../support/pgbench.ts';
 import { startPostgres } from '../support/postgres.ts';
 import { makeStore } from '../support/stores.ts';
-import { makeOwnedDirectory } from '../support/temporary.ts';
+import { makeOwnedDirectory, makeTemporaryFolder } from '../support/temporary.ts';
 import { mountTmpfs, resizeTmpfs } from '../support/tmpfs.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -18,11 +20,15 @@ test('a restore that cannot fit is refused; one that runs out of space half-way 
 }) => {
   const [small, large] = [await mountTmpfs(40), await mountTmpfs(500)];
   if (small === undefined || large === undefined) return skip(NO_MOUNT);
-  const { env } = await makeStore('folder');
-  const server = await startPostgres({ archive: true, env });
+  const minio = await startMinio();
+  const proxy = await startFaultProxy(minio.endpoint);
+  const spool = { PGARC_SPOOL: await makeTemporaryFolder('spool') };
+  const archive = { ...minio.env('full'), ...spool };
+  const server = await startPostgres({ archive: true, env: archive });
   await fillPgbench(server, 14);
-  await mustRunPgarc(['backup-push', server.dataDir], { env: { ...env, ...server.env } });
+  await mustRunPgarc(['backup-push', server.dataDir], { env: { ...archive, ...server.env } });
   await server.stop();
+  const env = { ...minio.env('full', proxy.endpoint), ...spool };
 
   const refused = await runPgarc(['backup-fetch', join(small, 'data'), 'LATEST'], { env });
   expect(refused.code, refused.stderr).toBe(4);
@@ -30,14 +36,18 @@ test('a restore that cannot fit is refused; one that runs out of space half-way 
   expect(existsSync(join(small, 'data/base'))).toBe(false);
 
   const dataDir = join(large, 'data');
-  const running = startPgarc(['backup-fetch', dataDir, 'LATEST'], { env });
+  // All but the beginning of each part waits until there is less space than at the start.
+  const part = { method: 'GET', path: /\/part_\d+\.tar/ };
+  proxy.add({ ...part, fault: { kind: 'stall', afterBytes: 500_000 } });
+  const running = startPgarc(['backup-fetch', dataDir, 'LATEST'], {
+    env: { ...env, PGARC_REQUEST_TIMEOUT: '5s' },
+  });
   await waitFor(() => existsSync(join(dataDir, 'base')) && readdirSync(join(dataDir, 'base')).length > 0, {
     what: 'the first files',
-    interval: 1,
   });
-  const full = await resizeTmpfs(large, 100);
+  expect(await resizeTmpfs(large, 100)).toBe(true);
+  proxy.reset();
   const result = await running.result;
-  if (!full) return skip('the restore was too quick to be caught half-way');
   expect(result.code, result.stderr).toBeLessThan(126);
   expect(result.stderr).toMatch(/space/i);
   expect(existsSync(join(dataDir, 'global/pg_control'))).toBe(false);

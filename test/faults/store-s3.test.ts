@@ -52,6 +52,14 @@ function retries(): number {
   return events.filter(({ type }) => type === 'storeRetry').length;
 }
 
+/** So many requests were spoilt, and each of them was repeated. */
+function expectRepeats(count: number, fault: FaultRule['fault']): void {
+  expect(proxy.requests.filter(({ fault: met }) => met === fault.kind)).toHaveLength(count);
+  // With a short deadline, a machine under load adds stalls of its own.
+  if (fault.kind === 'stall') expect(retries()).toBeGreaterThanOrEqual(count);
+  else expect(retries()).toBe(count);
+}
+
 /** Keys of unfinished multipart uploads in the bucket. */
 async function uploads(): Promise<(string | undefined)[]> {
   const { Uploads = [] } = await minio.client.send(new ListMultipartUploadsCommand({ Bucket: minio.bucket }));
@@ -93,7 +101,7 @@ describe.each(passing)('%s, once, then as it should be', (_, fault) => {
     const store = await open(settings);
     once('PUT');
     await store.put('x', Buffer.from('body'));
-    expect(retries()).toBe(1);
+    expectRepeats(1, fault);
     expect(String(await store.get('x'))).toBe('body');
   });
 
@@ -103,14 +111,14 @@ describe.each(passing)('%s, once, then as it should be', (_, fault) => {
     proxy.add({ method: 'POST', path: /uploadId=/, times: 1, fault });
     const body = randomBytes(20 * MIB);
     expect(await store.putStream('x', chunks(body))).toBe(body.length);
-    // A machine under load adds stalls of its own.
-    expect(retries()).toBeGreaterThanOrEqual(3);
+    expectRepeats(3, fault);
+    const begun = proxy.requests.filter(({ method, path }) => method === 'POST' && /[?&]uploads/.test(path));
     expect((await store.get('x'))?.equals(body)).toBe(true);
     expect(
       (await uploads()).filter((key) => key?.startsWith(store.location.split('/').slice(3).join('/'))),
     ).toHaveLength(
       // A lost answer leaves an upload whose id nobody knows.
-      fault.kind === 'lose-answer' || fault.kind === 'stall' ? 1 : 0,
+      fault.kind === 'lose-answer' || fault.kind === 'stall' ? begun.length - 1 : 0,
     );
   });
 
@@ -123,7 +131,7 @@ describe.each(passing)('%s, once, then as it should be', (_, fault) => {
     expect(await store.get('missing')).toBeUndefined();
     once('GET');
     expect(await keysOf(store.list(''))).toEqual(['x']);
-    expect(retries()).toBe(3);
+    expectRepeats(3, fault);
     once('HEAD');
     expect((await store.head('x'))?.size).toBe(4);
     await store.put('y', Buffer.from('body'));
@@ -150,10 +158,11 @@ describe('an answer that breaks off', () => {
       proxy.add({ method: 'GET', times: 3, fault });
       const stream = await store.getStream(key);
       expect((await collect(stream!.body)).equals(body)).toBe(true);
-      const ranges = proxy.requests
-        .filter(({ method }) => method === 'GET')
-        .map(({ headers }) => headers.range);
-      expect(ranges).toHaveLength(4);
+      const asked = proxy.requests.filter(({ method }) => method === 'GET');
+      const ranges = asked.map(({ headers }) => headers.range);
+      expect(asked.filter(({ fault: met }) => met === fault.kind)).toHaveLength(3);
+      // With a short deadline, a machine under load adds stalls of its own.
+      if (fault.kind !== 'stall') expect(ranges).toHaveLength(4);
       expect(ranges[0]).toBeUndefined();
       expect(ranges[3]).toMatch(/^bytes=[1-9]\d*-$/);
     }
@@ -183,25 +192,28 @@ describe('an answer that breaks off', () => {
   });
 
   test('too slow for a total deadline is well when it moves', async () => {
-    const store = await open({ requestTimeout: 400 });
+    const requestTimeout = 4_000;
+    const store = await open({ requestTimeout });
     await store.put('x', body);
     const stream = await store.getStream('x');
     let bytes = 0;
     for await (const chunk of stream!.body) {
       bytes += chunk.length;
       // The reader takes its time, more than the deadline as a whole.
-      await new Promise((resolve) => setTimeout(resolve, 30));
+      const pause = (1.3 * requestTimeout * chunk.length) / body.length;
+      await new Promise((resolve) => setTimeout(resolve, pause));
     }
     expect(bytes).toBe(body.length);
     expect(retries()).toBe(0);
   });
 
   test('opened and read late is opened again', async () => {
-    const store = await open({ requestTimeout: 200 });
+    const store = await open({ requestTimeout: 1_000 });
     await store.put('x', body);
     const stream = await store.getStream('x');
-    await new Promise((resolve) => setTimeout(resolve, 500));
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
     expect((await collect(stream!.body)).equals(body)).toBe(true);
+    expect(proxy.requests.filter(({ method }) => method === 'GET').length).toBeGreaterThan(1);
   });
 });
 
@@ -262,7 +274,7 @@ describe('a store that stays away', () => {
   test.each(final)(
     '%s: is retried, then told with endpoint, bucket and its words',
     async (_, fault, words) => {
-      const store = await open({ storeTimeout: 1_500, requestTimeout: fault.kind === 'stall' ? 500 : 5_000 });
+      const store = await open({ storeTimeout: 3_000, requestTimeout: fault.kind === 'stall' ? 500 : 5_000 });
       proxy.add({ fault });
       const begin = performance.now();
       const errors = await Promise.all(
@@ -285,13 +297,15 @@ describe('a store that stays away', () => {
         if (!error.message.includes('HeadObject')) expect(error.message).toMatch(words);
       }
       expect(retries()).toBeGreaterThanOrEqual(errors.length);
-      expect(performance.now() - begin).toBeLessThan(5_000);
+      // Nothing else ends these.
+      expect(performance.now() - begin).toBeLessThan(30_000);
     },
   );
 
   test('nobody listens, or the name is unknown', async () => {
     for (const s3Endpoint of ['http://127.0.0.1:1', 'http://store.invalid:9000']) {
-      const store = await open({ s3Endpoint, storeTimeout: 700 });
+      // A name server that does not answer is given up after ten seconds.
+      const store = await open({ s3Endpoint, storeTimeout: 2_000, requestTimeout: 60_000 });
       const error = await failure(store.get('x'));
       expect(error).toMatchObject({ code: 'store-unreachable', retryable: true });
       expect(error.message).toMatch(/ECONNREFUSED|ENOTFOUND|EAI_AGAIN/);
@@ -507,12 +521,15 @@ describe.each([false, true])('MinIO with tls %s', (tls) => {
     const body = randomBytes(24 * MIB);
     await store.put('before', body);
     const stream = await store.getStream('before');
+    let restart: Promise<void> | undefined;
     const slow = (async () => {
       const parts: Buffer[] = [];
       for await (const chunk of stream!.body) {
         parts.push(chunk);
-        if (parts.length === 3) await own.kill();
-        if (parts.length === 4) void own.start();
+        if (parts.length === 3) {
+          await own.kill();
+          restart = waitFor(() => retries() > 0).then(() => own.start());
+        }
       }
       return Buffer.concat(parts);
     })();
@@ -524,6 +541,7 @@ describe.each([false, true])('MinIO with tls %s', (tls) => {
     }
     await store.putStream('during', trickle());
     expect((await slow).equals(body)).toBe(true);
+    await restart;
     expect((await store.get('during'))?.equals(body)).toBe(true);
     store.close();
   });

@@ -54,14 +54,14 @@ async function prepare(signal: 'recovery' | 'standby', fetchTimeout: string): Pr
 
 async function waitForLog(server: TestPostgres, text: string | RegExp): Promise<void> {
   await waitFor(async () => (await server.log()).search(text) >= 0, {
-    timeout: 60_000,
+    timeout: 120_000,
     what: `log: ${text}`,
   });
 }
 
 async function expectRecovered(server: TestPostgres): Promise<void> {
   await waitFor(async () => (await server.value('SELECT count(*) FROM rows')) === ROWS, {
-    timeout: 60_000,
+    timeout: 120_000,
     what: 'all rows',
   });
 }
@@ -105,7 +105,7 @@ describe('archive recovery', () => {
   });
 
   it.each(['truncated', 'empty', 'swapped', 'flipped'])('stops at a %s object', async (damage) => {
-    const server = await prepare('recovery', '2s');
+    const server = await prepare('recovery', '1min');
     const [, , key = '', next = ''] = segments;
     const good = await minio.read(key);
     const flipped = Buffer.from(good);
@@ -133,7 +133,8 @@ describe('archive recovery', () => {
     await waitForLog(server, /storeRetry|trying again|asks again/i);
     const begin = performance.now();
     await server.stop('fast');
-    expect(performance.now() - begin).toBeLessThan(10_000);
+    // Not at the end of its patience, ten minutes.
+    expect(performance.now() - begin).toBeLessThan(30_000);
     await expectNotPromoted(server);
     const left = (await readdir(join(server.dataDir, 'pg_wal'))).filter((name) => name.includes('pgarc'));
     expect(left).toEqual([]);
