@@ -23,6 +23,9 @@ export function define(command: Command, context: CliContext): void {
     if (options.json) context.printJson(describeSettings(resolved));
     else context.stdout.write(renderSettings(resolved));
     for (const message of resolved.warnings) context.emit({ type: 'warning', message });
+    // Settings that are each in order may still contradict each other.
+    const { jobsOf } = await import('../../src/schedule/jobs.ts');
+    jobsOf(resolved.settings);
   });
 }
 

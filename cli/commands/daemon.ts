@@ -26,6 +26,8 @@ export function define(command: Command, context: CliContext): void {
     const settingsFile = { path, found: await statOrUndefined(path) };
     // Again, now that the file's time is known: a change after that is seen by it.
     const settings = await context.loadSettings();
+    const { jobsOf } = await import('../../src/schedule/jobs.ts');
+    jobsOf(settings);
     const [{ runDaemon }, { fingerprintOf }, { openEncoder }, { openStore }, { createDaemonLog }, services] =
       await Promise.all([
         import('../../src/daemon/daemon.ts'),

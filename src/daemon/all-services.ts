@@ -6,6 +6,7 @@ import { createHttpService } from './http-service.ts';
 import { createNoticeService } from './notice-service.ts';
 import { createPressureService } from './pressure-service.ts';
 import { createPushService } from './push-service.ts';
+import { createScheduleService } from './schedule-service.ts';
 import type { ServiceFactory } from './services.ts';
 
 /** The parts `pgarc daemon` is made of. */
@@ -17,5 +18,6 @@ export const ALL_SERVICES: readonly ServiceFactory[] = [
   createPushService,
   createFetchService,
   createBackupListService,
+  createScheduleService,
   createDecisionService,
 ];
