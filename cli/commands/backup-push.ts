@@ -3,6 +3,7 @@ import type { PushedBackup } from '../../src/backup/push/push.ts';
 import { EXIT_WARNINGS } from '../../src/errors.ts';
 import { formatBytes, formatDuration, formatRate } from '../../src/report/units.ts';
 import { formatLsn } from '../../src/wal/lsn.ts';
+import { shareWork } from '../cluster-lock.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
 
@@ -14,7 +15,7 @@ interface Options {
 export function define(command: Command, context: CliContext): void {
   describe(command, {
     description:
-      'Takes a full base backup of the running server on this host, primary or standby, and stores it. Needs a working archive_command. Page checksums are verified on the way; damaged pages are reported and end it with exit code 3, the backup is stored all the same.',
+      'Takes a full base backup of the running server on this host, primary or standby, and stores it. Needs a working archive_command. Page checksums are verified on the way; damaged pages are reported and end it with exit code 3, the backup is stored all the same. Where etcd is set, one backup runs in a scope at a time.',
     exitCodes: [3, 4, 6, 7],
     examples: [
       'pgarc backup-push /var/lib/postgresql/15/main',
@@ -46,8 +47,12 @@ async function runPush(
     import('../../src/codec/codecs.ts'),
   ]);
   const encoder = await openEncoder(settings.compressionMethod);
-  const { emit, signal } = context;
-  return await pushBackupHere({ settings, store, encoder, emit }, { permanent }, signal);
+  const { emit } = context;
+  return await shareWork(
+    context,
+    { settings, store, lock: 'backup', canDoWithout: true },
+    (guarded, signal) => pushBackupHere({ settings, store: guarded, encoder, emit }, { permanent }, signal),
+  );
 }
 
 /** The document of --json. Durations are ms, sizes bytes. */
