@@ -1,0 +1,147 @@
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { holdDirectory, requireFreeDirectory } from '../../../src/replica/directory.ts';
+import { formatMark, MARK, parseMark } from '../../../src/replica/mark.ts';
+import { makeTemporaryFolder } from '../../support/temporary.ts';
+
+let folder: string;
+let pgdata: string;
+let place: string;
+beforeEach(async () => {
+  folder = await makeTemporaryFolder('hold');
+  pgdata = join(folder, 'deep/data');
+  place = join(folder, 'ts/fast');
+});
+
+const tablespace = () => ({ oid: '16384', from: place, to: place });
+
+/** What a killed restore leaves: everything but the lock, which went with its process. */
+async function leaveRemains({ control = false, mark = formatMark({ id: 'a' }) } = {}): Promise<void> {
+  await mkdir(join(pgdata, 'base/1'), { recursive: true });
+  await mkdir(join(pgdata, 'global'));
+  await mkdir(join(pgdata, 'pg_tblspc'));
+  await mkdir(place, { recursive: true });
+  await writeFile(join(pgdata, MARK), mark);
+  await writeFile(join(pgdata, 'base/1/1'), 'x');
+  await writeFile(join(place, 'table'), 'x');
+  await symlink(place, join(pgdata, 'pg_tblspc/16384'));
+  if (control) await writeFile(join(pgdata, 'global/pg_control'), 'x');
+}
+
+describe('a directory that is held', () => {
+  it('has a mark while it is filled, in tablespaces too, and none when it is whole', async () => {
+    const held = await holdDirectory(pgdata);
+    expect(held.hadRemains).toBe(false);
+    await held.note([tablespace()]);
+    const mark = parseMark(await readFile(join(pgdata, MARK), 'utf8'));
+    expect(mark?.tablespaces).toEqual([place]);
+    expect(parseMark(await readFile(join(place, MARK), 'utf8'))?.id).toBe(mark?.id);
+    await writeFile(join(pgdata, 'file'), 'x');
+    await writeFile(join(place, 'file'), 'x');
+    await held.finish();
+    expect(await readdir(pgdata)).toEqual(['file']);
+    expect(await readdir(place)).toEqual(['file']);
+  });
+
+  it('is taken away with all that was made for it when the restore fails', async () => {
+    await mkdir(folder, { recursive: true });
+    const held = await holdDirectory(pgdata);
+    await held.note([tablespace()]);
+    await writeFile(join(pgdata, 'file'), 'x');
+    await writeFile(join(place, 'file'), 'x');
+    await held.abandon();
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('stays, empty, when it was there before', async () => {
+    await mkdir(pgdata, { recursive: true });
+    await mkdir(place, { recursive: true });
+    const held = await holdDirectory(pgdata);
+    await held.note([tablespace()]);
+    await writeFile(join(pgdata, 'file'), 'x');
+    await held.abandon();
+    expect(await readdir(pgdata)).toEqual([]);
+    expect(await readdir(place)).toEqual([]);
+  });
+
+  it('is not given to a second process', async () => {
+    const held = await holdDirectory(pgdata);
+    await expect(holdDirectory(pgdata)).rejects.toMatchObject({ code: 'locked', message: /another pgarc/ });
+    await writeFile(join(pgdata, 'file'), 'x');
+    await expect(holdDirectory(pgdata)).rejects.toMatchObject({ code: 'locked' });
+    expect(existsSync(join(pgdata, 'file'))).toBe(true);
+    await held.abandon();
+    await (await holdDirectory(pgdata)).abandon();
+  });
+});
+
+describe('what a killed attempt left', () => {
+  it('is removed, tablespaces with its mark included', async () => {
+    await leaveRemains({ mark: formatMark({ id: 'a' }) + formatMark({ tablespaces: [place] }) });
+    await writeFile(join(place, MARK), formatMark({ id: 'a' }));
+    await requireFreeDirectory(pgdata);
+    const held = await holdDirectory(pgdata);
+    expect(held.hadRemains).toBe(true);
+    expect(await readdir(pgdata)).toEqual([MARK]);
+    expect(await readdir(place)).toEqual([]);
+    await held.abandon();
+    expect(await readdir(pgdata)).toEqual([]);
+  });
+
+  it.each([
+    ['of another attempt', formatMark({ id: 'b' })],
+    ['that cannot be read', 'torn'],
+    ['that is not there', undefined],
+  ])('in a tablespace with a mark %s is not touched', async (_, content) => {
+    await leaveRemains({ mark: formatMark({ id: 'a' }) + formatMark({ tablespaces: [place] }) });
+    if (content !== undefined) await writeFile(join(place, MARK), content);
+    await (await holdDirectory(pgdata)).abandon();
+    expect(existsSync(join(place, 'table'))).toBe(true);
+  });
+
+  it('behind a torn list of tablespaces is removed all the same', async () => {
+    await leaveRemains({ mark: `${formatMark({ id: 'a' })}{"tablespaces":["/et` });
+    await (await holdDirectory(pgdata)).abandon();
+    expect(await readdir(pgdata)).toEqual([]);
+    expect(existsSync(join(place, 'table'))).toBe(true);
+  });
+
+  it('is nothing when only an empty mark was made', async () => {
+    await mkdir(pgdata, { recursive: true });
+    await writeFile(join(pgdata, MARK), '');
+    await requireFreeDirectory(pgdata);
+    await (await holdDirectory(pgdata)).abandon();
+    expect(await readdir(pgdata)).toEqual([]);
+  });
+});
+
+describe('a directory is refused and left as it is', () => {
+  async function expectRefused(): Promise<void> {
+    const before = await readdir(pgdata, { recursive: true });
+    for (const attempt of [requireFreeDirectory, holdDirectory]) {
+      await expect(attempt(pgdata)).rejects.toMatchObject({ code: 'directory-not-empty' });
+    }
+    expect(await readdir(pgdata, { recursive: true })).toEqual(before);
+  }
+
+  it('with anything in it', async () => {
+    await mkdir(pgdata, { recursive: true });
+    await writeFile(join(pgdata, 'PG_VERSION'), '15');
+    await expectRefused();
+  });
+
+  it('with a whole cluster in it, even beside a mark', async () => {
+    await leaveRemains({ control: true });
+    await expectRefused();
+  });
+
+  it.each(['', 'torn', '{"id":""}\n', '[]\n', 'null\n'])(
+    'with a mark that says nothing: %j',
+    async (mark) => {
+      await leaveRemains({ mark });
+      await expectRefused();
+    },
+  );
+});
