@@ -10,6 +10,11 @@ export interface CommandEntry {
 /** All commands, in the order of `pgarc --help`. */
 export const COMMANDS: readonly CommandEntry[] = [
   {
+    name: 'status',
+    summary: 'show how cluster, archive, backups and jobs are, and what to do',
+    load: () => import('./commands/status.ts'),
+  },
+  {
     name: 'wal-push',
     summary: 'archive one WAL file (archive_command)',
     load: () => import('./commands/wal-push.ts'),
@@ -76,8 +81,13 @@ export const COMMANDS: readonly CommandEntry[] = [
   },
   {
     name: 'daemon',
-    summary: 'archive and prefetch WAL ahead of PostgreSQL',
+    summary: 'archive and prefetch WAL ahead of PostgreSQL, and run the scheduled jobs',
     load: () => import('./commands/daemon.ts'),
+  },
+  {
+    name: 'schedule',
+    summary: 'list the scheduled jobs, or run one now',
+    load: () => import('./commands/schedule.ts'),
   },
   {
     name: 'config',
