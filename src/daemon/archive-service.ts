@@ -1,5 +1,6 @@
 import type { Backup } from '../backup/catalog.ts';
 import { isPgarcError, messageOf } from '../errors.ts';
+import { hasSchedule, jobsOf } from '../schedule/jobs.ts';
 import { scanArchive } from '../status/archive-scan.ts';
 import { readScan, writeScan } from '../status/scan-file.ts';
 import { ScanTimer } from './scan-timer.ts';
@@ -17,17 +18,18 @@ const OLDEST_LIST = 10 * 60_000;
 
 /**
  * Lists the archive's WAL now and then, for the metrics of window and gaps and for `pgarc status`: on the node that
- * leads, or on each where there is no etcd, and never while the store does not answer.
+ * leads, or on each nobody is elected, and never while the store does not answer.
  */
 export async function createArchiveService(
-  { settings, store, spool, bus, deadline }: DaemonParts,
+  { settings, cluster, store, spool, bus, deadline }: DaemonParts,
   { tick = 5000, interval = 15 * 60_000 }: ArchiveOptions = {},
 ): Promise<DaemonService> {
   // A daemon that is restarted need not list everything again.
   const last = await readScan(spool.folder, store.location);
   const timer = new ScanTimer({
     interval,
-    hasElection: settings.etcdEndpoints.length > 0 && settings.scope !== undefined,
+    // Nodes without scheduled jobs elect nobody.
+    hasElection: cluster !== undefined && hasSchedule(jobsOf(settings)),
     age: last && Date.now() - Date.parse(last.at),
   });
   const abort = new AbortController();

@@ -1,24 +1,27 @@
 import { messageOf } from '../errors.ts';
 import { type HttpServer, startHttp } from './http.ts';
-import { createMetrics } from './metrics.ts';
+import { createMetrics, type Metrics } from './metrics.ts';
 import { Readiness } from './readiness.ts';
 import type { DaemonParts, DaemonService } from './services.ts';
 
 /**
- * Health and metrics over HTTP. A port that is taken is a warning: archiving is worth more than being looked at.
+ * Health and metrics over HTTP, and health on the socket. A port that is taken is a warning: archiving is worth more
+ * than being looked at.
  */
 export async function createHttpService({ settings, bus }: DaemonParts): Promise<DaemonService> {
-  if (settings.httpListen === 'off') return { stop: async () => undefined };
+  const isOff = settings.httpListen === 'off';
   const readiness = new Readiness();
-  const metrics = createMetrics();
+  const metrics: Metrics | undefined = isOff ? undefined : createMetrics();
   const silence = bus.listen((event) => {
     readiness.hear(event);
-    metrics.hear(event);
+    metrics?.hear(event);
   });
   let server: HttpServer | undefined;
   try {
-    server = await startHttp({ listen: settings.httpListen, checks: () => readiness.checks(), metrics });
-    bus.emit({ type: 'httpListening', url: server.url });
+    if (metrics !== undefined) {
+      server = await startHttp({ listen: settings.httpListen, checks: () => readiness.checks(), metrics });
+      bus.emit({ type: 'httpListening', url: server.url });
+    }
   } catch (error) {
     bus.emit({
       type: 'warning',
@@ -27,6 +30,7 @@ export async function createHttpService({ settings, bus }: DaemonParts): Promise
     });
   }
   return {
+    routes: { '/readyz': async () => ({ json: { checks: readiness.checks() } }) },
     async clusterFound({ pgdata }) {
       readiness.noteCluster(pgdata);
     },

@@ -1,6 +1,7 @@
 import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { loadSettings } from '../../src/config/load.ts';
 import { createArchiveService } from '../../src/daemon/archive-service.ts';
 import { createEventBus } from '../../src/daemon/bus.ts';
 import type { DaemonParts } from '../../src/daemon/services.ts';
@@ -26,13 +27,22 @@ afterEach(async () => {
 });
 
 /** The daemon's part alone, which looks every few ms. */
-async function start(interval = 20, settings: object = { etcdEndpoints: [], scope: undefined }) {
+async function start(interval = 20, values: Record<string, string> = {}, more: object = {}) {
   const bus = createEventBus();
   const store = openFolderStore(folder, bus.emit);
   const end = new AbortController();
   const heard: PgarcEvent[] = [];
   bus.listen((event) => heard.push(event));
-  const parts = { settings, store, spool: { folder: spool }, bus, deadline: end.signal };
+  const { settings } = await loadSettings({ flags: {}, environment: values, config: undefined });
+  const parts = {
+    settings,
+    cluster: undefined,
+    store,
+    spool: { folder: spool },
+    bus,
+    deadline: end.signal,
+    ...more,
+  };
   const service = await createArchiveService(parts as unknown as DaemonParts, { tick: 5, interval });
   const stop = async () => {
     end.abort();
@@ -99,7 +109,7 @@ it('does not list again after a restart before it is due', async () => {
 });
 
 it('leaves it to the node that leads', async () => {
-  const { bus, heard, scans } = await start(20, { etcdEndpoints: ['http://127.0.0.1:9'], scope: 'main' });
+  const { bus, heard, scans } = await start(20, { PGARC_SCHEDULE_BACKUP_CRON: '0 2 * * *' }, { cluster: {} });
   bus.emit({ type: 'leadershipChanged', node: 'a', leader: 'b', isLeader: false });
   expect(heard).toHaveLength(1);
   bus.emit({ type: 'leadershipChanged', node: 'a', leader: 'a', isLeader: true });

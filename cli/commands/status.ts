@@ -1,0 +1,33 @@
+import type { Command } from 'commander';
+import { EXIT_WARNINGS } from '../../src/errors.ts';
+import type { CliContext } from '../context.ts';
+import { describe } from '../help.ts';
+
+export function define(command: Command, context: CliContext): void {
+  describe(command, {
+    description:
+      'Shows in one screen how the cluster, its archive, its backups and the scheduled jobs are, and what to do where something is not well. Asks PostgreSQL, the data directory, the store, etcd and the daemon at once, and does without those that do not answer within one and a half seconds.',
+    exitCodes: [3],
+    examples: ['pgarc status', 'pgarc status --json | jq .troubles'],
+  });
+  command
+    .option('--json', 'one JSON document; sizes are bytes, times RFC 3339 in UTC')
+    .action(async (options: { json?: boolean }) => {
+      const settings = await context.loadSettings();
+      const [{ gatherFacts }, { pictureOf }, { diagnose }, { linesOf }, { documentOf }, { renderStatus }] =
+        await Promise.all([
+          import('../../src/status/gather.ts'),
+          import('../../src/status/picture.ts'),
+          import('../../src/status/diagnose.ts'),
+          import('../../src/status/lines.ts'),
+          import('../../src/status/document.ts'),
+          import('../status-report.ts'),
+        ]);
+      const facts = await gatherFacts(settings, {}, context.signal);
+      const picture = pictureOf(facts);
+      const troubles = diagnose(facts, picture);
+      if (options.json) context.printJson(documentOf(facts, picture, troubles));
+      else context.stdout.write(renderStatus(linesOf(facts, picture), troubles, context.stdout.colors));
+      if (troubles.length > 0) context.setExitCode(EXIT_WARNINGS);
+    });
+}

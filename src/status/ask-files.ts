@@ -1,0 +1,48 @@
+import { access, readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { readControlFile } from '../postgres/control-file.ts';
+import { readPostmasterPid } from '../postgres/postmaster.ts';
+import type { FileFacts, Waiting } from './facts.ts';
+import { isAlive } from './process.ts';
+
+const READY = '.ready';
+
+/**
+ * Reads what the data directory says of its cluster; needs no server. @throws PgarcError `failed` when there is no
+ * cluster, or it cannot be read
+ */
+export async function askFiles(pgdata: string): Promise<FileFacts> {
+  const control = await readControlFile(pgdata);
+  const [version, postmaster, waiting, ...signals] = await Promise.all([
+    readFile(join(pgdata, 'PG_VERSION'), 'utf8').catch(() => undefined),
+    readPostmasterPid(pgdata).catch(() => undefined),
+    readWaiting(join(pgdata, 'pg_wal/archive_status')),
+    exists(join(pgdata, 'standby.signal')),
+    exists(join(pgdata, 'recovery.signal')),
+  ]);
+  return {
+    version: version?.trim(),
+    systemIdentifier: control.systemIdentifier.toString(),
+    state: control.state,
+    timeline: control.timeline,
+    modified: control.modified,
+    hasPostmaster: postmaster !== undefined && isAlive(postmaster.pid),
+    isStandby: signals.some((isThere) => isThere),
+    waiting,
+  };
+}
+
+async function readWaiting(folder: string): Promise<Waiting> {
+  const names = (await readdir(folder).catch((): string[] => [])).filter((name) => name.endsWith(READY));
+  // PostgreSQL archives by name, so the first has waited longest; a history file has a later name.
+  const [oldest] = names.sort();
+  const found = oldest === undefined ? undefined : await stat(join(folder, oldest)).catch(() => undefined);
+  return { files: names.length, since: found?.mtime };
+}
+
+function exists(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  );
+}
