@@ -3,14 +3,14 @@ import { defineConfig } from 'vitest/config';
 const minute = 60_000;
 
 /** Tests with real servers: two files at a time suit two cores, and every wait is for a condition. */
-function withServers(name: string, groupOrder: number) {
+function withServers(name: string, groupOrder: number, maxWorkers = 2) {
   return {
     test: {
       name,
       include: [`test/${name}/**/*.test.ts`],
       testTimeout: 5 * minute,
       hookTimeout: 5 * minute,
-      maxWorkers: 2,
+      maxWorkers,
       sequence: { groupOrder },
     },
   };
@@ -31,6 +31,8 @@ export default defineConfig({
       },
       withServers('integration', 1),
       withServers('faults', 2),
+      // A cluster is a dozen servers.
+      withServers('cluster', 3, 1),
     ],
   },
 });
