@@ -2,7 +2,7 @@ import { randomFillSync } from 'node:crypto';
 import { readFile, writeFile } from 'node:fs/promises';
 import { ListMultipartUploadsCommand } from '@aws-sdk/client-s3';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { countConnections, startDaemon, type TestDaemon } from '../support/daemon.ts';
 import { type FakeCluster, makeFakeCluster } from '../support/fake-cluster.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { startMinio, type TestMinio } from '../support/minio.ts';
@@ -220,10 +220,3 @@ describe('SIGTERM', () => {
     await startDaemon(env);
   });
 });
-
-/** Clients of the daemon's socket. */
-async function countConnections(spool: string): Promise<number> {
-  const lines = (await readFile('/proc/net/unix', 'utf8')).split('\n');
-  // St 03 is connected; the listening socket has 01 and the flag 00010000.
-  return lines.filter((line) => line.endsWith(`${spool}/daemon.sock`) && / 03 /.test(line)).length;
-}

@@ -221,7 +221,7 @@ describe('backup-push of a server that does not archive', () => {
 describe('backup-push of a server that archives to another store', () => {
   it('says that it does', async () => {
     const server = await startPostgres({ archive: true, env: (await makeStore('folder')).env });
-    const result = await runPgarc(['backup-push', server.dataDir, '--archive-timeout', '8s'], {
+    const result = await runPgarc(['backup-push', server.dataDir, '--archive-timeout', '20s'], {
       env: { ...(await makeStore('folder')).env, ...server.env },
     });
     expect(result.code).toBe(1);
@@ -238,7 +238,7 @@ describe('backup-push of a standby', () => {
     const standby = await startStandby(primary, { env: store.env });
     await primary.query('checkpoint');
     await primary.archiveAll();
-    const first = await push(standby, store, '--archive-timeout', '20s');
+    const first = await push(standby, store, '--archive-timeout', '2min');
     const kept = await store.keys(`basebackups_005/${first.name}`);
     const again = await runPgarc(['backup-push', standby.dataDir], { env: { ...store.env, ...standby.env } });
     expect([again.code, again.stderr]).toEqual([4, expect.stringContaining(first.name)]);

@@ -21,6 +21,7 @@ it('a daemon that is there before PostgreSQL archives for it through restarts an
     newDataDir: data,
     settings: { wal_keep_size: '2GB' },
   });
+  await waitFor(() => daemon.stderr().includes('daemonReady'));
   await server.query('CREATE TABLE rows (id int, text text)');
   await fill(server);
   await server.stop('fast');

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { openEncoder } from '../../src/codec/codecs.ts';
 import { compressBuffer } from '../../src/wal/compress.ts';
-import { startDaemon, type TestDaemon } from '../support/daemon.ts';
+import { countConnections, startDaemon, type TestDaemon } from '../support/daemon.ts';
 import { type FakeCluster, makeFakeCluster } from '../support/fake-cluster.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { startMinio, type TestMinio } from '../support/minio.ts';
@@ -49,7 +49,6 @@ beforeEach(async () => {
     PGDATA: cluster.data,
     PGARC_PREFETCH_SEGMENTS: '4',
     PGARC_LOG_LEVEL: 'debug',
-    PGARC_FETCH_TIMEOUT: '2s',
   };
 });
 
@@ -101,6 +100,7 @@ describe('wal-fetch with a daemon', () => {
     for (const [name, bytes] of contents) {
       expect((await mustFetch(name)).equals(bytes)).toBe(true);
       if (name === seg(1)) await present(seg(2), seg(3), seg(4), seg(5));
+      if (name === seg(5)) await present(seg(6));
     }
     expect(daemon.stderr()).toContain(taken(seg(1), false));
     for (const number of [2, 3, 4, 5, 6]) {
@@ -123,6 +123,8 @@ describe('wal-fetch with a daemon', () => {
     ['nobody, for PGARC_DAEMON=no', { PGARC_DAEMON: 'no' }],
   ])('gives the same answers when %s asks the daemon', async (_, options: Record<string, string>) => {
     const contents = await archive([1]);
+    // For what is to fail; what is to succeed waits for nothing.
+    env.PGARC_FETCH_TIMEOUT = '5s';
     daemon = await startDaemon(env);
     expect((await mustFetch(seg(1), options)).equals(contents.get(seg(1))!)).toBe(true);
     for (const missing of [seg(2), '00000002.history']) {
@@ -160,10 +162,17 @@ describe('wal-fetch with a daemon', () => {
   it('shares one download among requests at the same time', async () => {
     const contents = await archive([1]);
     daemon = await startDaemon({ ...env, PGARC_PREFETCH_SEGMENTS: '0' });
-    const hold = proxy.add({ path: /wal_005/, fault: { kind: 'delay', ms: 1500 } });
+    const isOver = Promise.withResolvers<void>();
+    proxy.add({ path: /wal_005/, fault: { kind: 'hold', until: isOver.promise } });
     const names = ['RECOVERYXLOG', 'one', 'two'];
-    const results = await Promise.all(names.map((name) => fetch(seg(1), {}, `pg_wal/${name}`)));
-    hold();
+    const fetching = names.map((name) => fetch(seg(1), {}, `pg_wal/${name}`));
+    await waitFor(async () => (await countConnections(env.PGARC_SPOOL!)) === names.length, {
+      what: 'all of them at the daemon',
+    });
+    // It answers in the order they came: when it has answered others, it has heard of these.
+    for (let i = 0; i < 2; i++) expect(await fetch('no-wal', WITHOUT_CURL)).toMatchObject({ code: 255 });
+    isOver.resolve();
+    const results = await Promise.all(fetching);
     expect(results.map(({ code }) => code)).toEqual([0, 0, 0]);
     for (const name of names) {
       const got = await readFile(join(cluster.data, 'pg_wal', name));
@@ -274,6 +283,9 @@ describe('what lies in the spool is not used', () => {
     daemon = await startDaemon(env);
     await mustFetch(seg(1));
     await present(seg(2), seg(3));
+    await waitFor(() => [seg(4), seg(5)].every((name) => gets().includes(`${name}.lz4`)), {
+      what: 'its looks beyond the end of the archive',
+    });
     proxy.reset();
   });
 

@@ -7,6 +7,7 @@ import { fillPgbench } from '../support/pgbench.ts';
 import { startPostgres, startStandby } from '../support/postgres.ts';
 import { restore, startRestored, verifyRestored } from '../support/restore.ts';
 import { makeStore } from '../support/stores.ts';
+import { waitFor } from '../support/wait.ts';
 
 test('a backup taken from a standby, while its primary writes, brings everything back', async () => {
   const { env } = await makeStore('folder');
@@ -36,7 +37,6 @@ test('a promotion in the midst of it ends the backup and leaves nothing that loo
   await fillPgbench(primary, 20);
   const standby = await startStandby(primary, { archive: true, env });
   const running = startPgarc(['backup-push', standby.dataDir], { env: { ...env, ...standby.env } });
-  const { waitFor } = await import('../support/wait.ts');
   await waitFor(
     async () => (await keys('basebackups_005/')).some((key) => key.includes('/tar_partitions/')),
     {

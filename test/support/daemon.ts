@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { atEnd } from './cleanup.ts';
 import { type Running, type RunOptions, type RunResult, startPgarc } from './pgarc.ts';
@@ -56,4 +57,11 @@ export async function startDaemon(
     stop: () => end('SIGTERM'),
     kill: () => end('SIGKILL'),
   };
+}
+
+/** Clients connected to the socket of the daemon of a spool. */
+export async function countConnections(spool: string): Promise<number> {
+  const lines = (await readFile('/proc/net/unix', 'utf8')).split('\n');
+  // St 03 is connected; the listening socket has 01 and the flag 00010000.
+  return lines.filter((line) => line.endsWith(`${spool}/daemon.sock`) && / 03 /.test(line)).length;
 }

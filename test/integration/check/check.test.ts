@@ -70,7 +70,7 @@ test('a server whose archive_command fails', async () => {
     env,
     settings: { archive_mode: 'on', archive_command: 'false %p' },
   });
-  const bad = await check({ ...env, ...primary.env, PGDATA: primary.dataDir }, '--archive-timeout', '3s');
+  const bad = await check({ ...env, ...primary.env, PGDATA: primary.dataDir }, '--archive-timeout', '10s');
   expect(bad.status).toMatchObject({
     store: 'ok',
     'archive-command': 'warning',

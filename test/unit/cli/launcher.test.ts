@@ -1,12 +1,9 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { cp, mkdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { beforeAll, describe, expect, it, vi } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
 import { PGARC, ROOT } from '../../support/pgarc.ts';
 import { makeTemporaryFolder } from '../../support/temporary.ts';
-
-// Each test starts processes, and the machine may be busy.
-vi.setConfig({ testTimeout: 60_000 });
 
 const SHELLS = [['dash'], ['bash', '--posix'], ['bash'], ['busybox', 'sh']].filter(isInstalled);
 
@@ -34,8 +31,9 @@ function run(
   { shell = [], cwd = '/', env = {} }: RunOptions = {},
 ): Run {
   const [program, ...rest] = [...shell, path, ...args];
-  const { PATH = '', HOME = '' } = process.env;
-  const result = spawnSync(program!, rest, { cwd, env: { PATH, HOME, ...env }, encoding: 'utf8' });
+  const { PATH = '' } = process.env;
+  const all = { PATH, HOME: '/nonexistent', ...env };
+  const result = spawnSync(program!, rest, { cwd, env: all, encoding: 'utf8' });
   return { code: result.status, stdout: result.stdout, stderr: result.stderr };
 }
 
@@ -115,7 +113,7 @@ describe.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))('under %
       'trap "echo told; exit 75" TERM; echo ready; while :; do sleep 0.05; done',
     );
     const [program, ...rest] = [...shell, PGARC, 'wal-push', 'x'];
-    const child = spawn(program!, rest, { env: { ...process.env, PGARC_NODE: node } });
+    const child = spawn(program!, rest, { env: { PATH: process.env.PATH, PGARC_NODE: node } });
     let stdout = '';
     child.stdout.on('data', (data) => {
       stdout += data;
@@ -219,7 +217,8 @@ describe('the command line', () => {
 
   it('lets no wrong setting look like a missing file', async () => {
     const env = { PGARC_STORE: 'nonsense' };
-    expect(run(PGARC, ['wal-fetch', '000000010000000000000001', '/tmp/x'], { env }).code).toBe(255);
+    const args = ['wal-fetch', '000000010000000000000001', join(folder, 'x')];
+    expect(run(PGARC, args, { env }).code).toBe(255);
     expect(run(PGARC, ['wal-fetch', '--nonsense'], { env }).code).toBe(255);
     expect(run(PGARC, ['wal-push', '--nonsense'], { env }).code).toBe(2);
   });

@@ -1,12 +1,10 @@
 import { spawn } from 'node:child_process';
 import type { AddressInfo } from 'node:net';
 import { createServer, type Server } from 'node:net';
-import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
 import { PGARC } from '../../support/pgarc.ts';
 import { makeTemporaryFolder } from '../../support/temporary.ts';
-
-// Each test starts processes, and the machine may be busy.
-vi.setConfig({ testTimeout: 60_000 });
 
 let silent: Server;
 let env: Record<string, string>;
@@ -16,10 +14,9 @@ let onRequest = () => {};
 beforeAll(async () => {
   silent = createServer((socket) => void socket.on('error', () => {}).once('data', () => onRequest()));
   await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve));
-  const { PATH = '', HOME = '' } = process.env;
   env = {
-    PATH,
-    HOME,
+    PATH: process.env.PATH ?? '',
+    HOME: '/nonexistent',
     PGARC_STORE: 's3://bucket/p',
     PGARC_SPOOL: await makeTemporaryFolder(),
     AWS_ENDPOINT: `http://127.0.0.1:${(silent.address() as AddressInfo).port}`,
@@ -59,6 +56,7 @@ it('--json tells of it too', async () => {
 });
 
 it('an interrupted wal-fetch is not a missing file', async () => {
-  const { code } = await interrupt(['wal-fetch', '000000010000000000000001', '/tmp/x'], 'SIGTERM');
+  const destination = join(await makeTemporaryFolder(), 'RECOVERYXLOG');
+  const { code } = await interrupt(['wal-fetch', '000000010000000000000001', destination], 'SIGTERM');
   expect(code).toBe(255);
 });

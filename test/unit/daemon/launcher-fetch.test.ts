@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fingerprintOf } from '../../../src/daemon/fingerprint.ts';
 import { writeState } from '../../../src/daemon/state.ts';
 import { type FakeCluster, makeFakeCluster } from '../../support/fake-cluster.ts';
@@ -10,9 +10,6 @@ import { PGARC } from '../../support/pgarc.ts';
 import { makeTemporaryFolder } from '../../support/temporary.ts';
 
 /** The launcher's wal-fetch, where this very process is the daemon, and curl and Node are scripts. */
-
-// Each test starts processes, and the machine may be busy.
-vi.setConfig({ testTimeout: 60_000 });
 
 const SHELLS = [['dash'], ['bash', '--posix'], ['bash'], ['busybox', 'sh']].filter(
   ([program]) => spawnSync('sh', ['-c', `command -v ${program}`]).status === 0,

@@ -131,12 +131,10 @@ describe('look-ahead', () => {
     await waitFor(() => scene.markers.size === 0);
   });
 
-  it('works through 30,000 files with a few looks, and keeps its lead bounded', {
-    timeout: 60_000,
-  }, async () => {
+  it('works through 30,000 files with a few looks, and keeps its lead bounded', async () => {
     const count = 30_000;
     const waiting = names(count);
-    const scene = start({ pollInterval: 60_000 }, ...waiting);
+    const scene = start({ pollInterval: 600_000 }, ...waiting);
     const perThousand: number[] = [];
     for (const [index, name] of waiting.entries()) {
       if (index % 1000 === 0) perThousand.push(scene.entries);

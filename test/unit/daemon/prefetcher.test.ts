@@ -79,7 +79,7 @@ async function ready(...names: string[]): Promise<void> {
       const files = (await readdir(folder)).filter((file) => /^[0-9A-F]{24}$/.test(file));
       return files.sort().join() === names.join();
     },
-    { what: names.join(), timeout: 5000, interval: 2 },
+    { what: names.join(), interval: 2 },
   ).catch(async (error) => {
     throw new Error(`${error.message}; there are ${(await readdir(folder)).join()}`);
   });

@@ -13,6 +13,7 @@ import {
 import { PgarcError } from '../../../src/errors.ts';
 import { runProgram } from '../../support/run.ts';
 import { makeTemporaryFolder } from '../../support/temporary.ts';
+import { waitFor } from '../../support/wait.ts';
 import { storeSettings } from '../store/settings.ts';
 
 let spool: string;
@@ -131,7 +132,7 @@ describe('the socket', () => {
     answer = () => new Promise(() => undefined);
     const interruption = new AbortController();
     const asking = askDaemon(settings(), { path: '/wal-push', body: '/x' }, interruption.signal);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await waitFor(() => asked.length > 0);
     interruption.abort(new PgarcError('interrupted', 'by SIGTERM'));
     await expect(asking).rejects.toMatchObject({ code: 'interrupted' });
   });

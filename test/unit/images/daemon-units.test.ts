@@ -29,7 +29,7 @@ it('leaves the shared memory of a server with the same account alone', async () 
   );
 });
 
-it.runIf(hasSystemd)('passes systemd-analyze verify, and is hardened', { timeout: 30_000 }, async () => {
+it.runIf(hasSystemd)('passes systemd-analyze verify, and is hardened', async () => {
   const copy = join(await makeTemporaryFolder('unit'), 'pgarc.service');
   // The one thing that need not be installed here.
   await writeFile(copy, (await readFile(UNIT, 'utf8')).replace('/usr/bin/pgarc', '/bin/true'));

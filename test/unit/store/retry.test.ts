@@ -37,10 +37,12 @@ test('time is used up and not exceeded, and the error says how often it was trie
   const { events, emit } = collect();
   const begin = performance.now();
   const outcome = retry({ operation: 'x', totalMs: 300, emit }, () => Promise.reject(passing()));
-  await expect(outcome).rejects.toThrow(/^away for a while \(tried \d+ times in 0\.\d s\)$/);
-  expect(performance.now() - begin).toBeLessThan(1_000);
+  await expect(outcome).rejects.toThrow(/^away for a while \(tried \d+ times in \d+\.\d s\)$/);
   expect(performance.now() - begin).toBeGreaterThan(290);
-  expect(events.length).toBeGreaterThan(0);
+  // What it meant to wait, whatever the machine made of it.
+  const waits = events.map((event) => (event.type === 'storeRetry' ? event.delayMs : 0));
+  expect(waits.length).toBeGreaterThan(0);
+  expect(waits.reduce((sum, wait) => sum + wait)).toBeLessThan(310);
 });
 
 test.each([
