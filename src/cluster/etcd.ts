@@ -102,7 +102,7 @@ interface RawKeyValue {
 }
 
 interface RawAnswer {
-  header?: { raft_term?: string };
+  header?: { raft_term?: string; revision?: string };
   kvs?: RawKeyValue[];
   succeeded?: boolean;
   deleted?: string;
@@ -118,9 +118,15 @@ function createEtcd(gateway: Gateway, location: string, health: EtcdHealth | und
     signal: AbortSignal,
     { isWrite = false, timeout }: { isWrite?: boolean; timeout?: number | undefined } = {},
   ): Promise<{ body: RawAnswer; isRepeat: boolean }> {
+    const known = health?.revision ?? 0n;
     try {
-      const answer = await gateway.call(path, body, signal, { timeout });
+      const answer: { body: RawAnswer; isRepeat: boolean } = await gateway.call(path, body, signal, {
+        timeout,
+      });
       health?.noteSuccess(isWrite);
+      // Answers about leases do not come through the quorum.
+      const revision = path.startsWith('/v3/kv/') ? answer.body.header?.revision : undefined;
+      if (revision !== undefined) health?.noteRevision(BigInt(revision), known);
       return answer;
     } catch (error) {
       health?.noteFailure(error);

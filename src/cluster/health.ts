@@ -2,32 +2,64 @@ import { messageOf } from '../errors.ts';
 import type { Emit } from '../report/events.ts';
 import { isEtcdReason } from './gateway.ts';
 
-/** Tells once when etcd stops answering or taking writes, and once when all is well again. */
+/** A change of etcd's leader takes a second or two and is not worth a line, ms. */
+const TOLD_AFTER = 5000;
+
+type Ability = 'answers' | 'writes';
+
+/**
+ * Tells once when etcd stops answering or taking writes, once when all is well again, and when it has lost what
+ * it held.
+ */
 export class EtcdHealth {
   readonly #emit: Emit;
-  /** Reading and writing fail on their own: a full etcd still answers. */
-  readonly #broken = new Set<'answers' | 'writes'>();
-  #downSince = 0;
+  readonly #now: () => number;
+  /** Since when each fails. A full etcd still answers. */
+  readonly #broken = new Map<Ability, number>();
+  #toldAt: number | undefined;
+  #revision = 0n;
 
-  constructor(emit: Emit) {
+  /** @param now ms, by a clock that nobody sets */
+  constructor(emit: Emit, now: () => number = () => performance.now()) {
     this.#emit = emit;
+    this.#now = now;
+  }
+
+  /** etcd's revision, as far as it was seen when a request was sent. */
+  get revision(): bigint {
+    return this.#revision;
   }
 
   noteSuccess(isWrite: boolean): void {
-    if (this.#broken.size === 0) return;
     this.#broken.delete('answers');
     if (isWrite) this.#broken.delete('writes');
-    if (this.#broken.size > 0) return;
-    this.#emit({ type: 'etcdUp', downMs: performance.now() - this.#downSince });
+    if (this.#toldAt === undefined || this.#broken.size > 0) return;
+    this.#emit({ type: 'etcdUp', downMs: this.#now() - this.#toldAt });
+    this.#toldAt = undefined;
   }
 
   noteFailure(error: unknown): void {
     const isFull = isEtcdReason(error, 'full');
-    if (!isFull && !isEtcdReason(error, 'unreachable') && !isEtcdReason(error, 'login')) return;
-    const wasWell = this.#broken.size === 0;
-    this.#broken.add(isFull ? 'writes' : 'answers');
-    if (!wasWell) return;
-    this.#downSince = performance.now();
+    const isSilent = isEtcdReason(error, 'unreachable');
+    if (!isFull && !isSilent && !isEtcdReason(error, 'login')) return;
+    const ability = isFull ? 'writes' : 'answers';
+    const since = this.#broken.get(ability) ?? this.#now();
+    this.#broken.set(ability, since);
+    if (this.#toldAt !== undefined || (isSilent && this.#now() - since < TOLD_AFTER)) return;
+    this.#toldAt = since;
     this.#emit({ type: 'etcdDown', reason: messageOf(error) });
+  }
+
+  /**
+   * Revisions only grow, in what is read and written through the quorum.
+   * @param known what `revision` was when the request was sent
+   */
+  noteRevision(revision: bigint, known: bigint): void {
+    if (revision < known) {
+      this.#revision = revision;
+      this.#emit({ type: 'etcdWiped' });
+    } else if (revision > this.#revision) {
+      this.#revision = revision;
+    }
   }
 }

@@ -81,6 +81,8 @@ export async function createBackupListService(
   }
 
   const silence = bus.listen((event) => {
+    const isAnew = event.type === 'etcdWiped' || event.type === 'etcdUp';
+    if (isAnew && running === undefined) plan(0, false);
     if (!changesBackups(event)) return;
     if (running === undefined) plan(0, true);
     else isWanted = true;

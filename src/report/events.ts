@@ -56,6 +56,8 @@ export type PgarcEvent =
   | { type: 'etcdDown'; reason: string }
   /** All is well with it again. */
   | { type: 'etcdUp'; downMs: number }
+  /** It was emptied, or put back to an older state: locks and lists of before are gone. */
+  | { type: 'etcdWiped' }
   /** The daemon has read the list of backups from the store. Heard by other parts; not logged. */
   | { type: 'backupsListed'; backups: readonly Backup[] }
   /** The daemon has listed the archive's WAL. Not logged either. */

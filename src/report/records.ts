@@ -20,6 +20,7 @@ const LEVELS: Readonly<Partial<Record<PgarcEvent['type'], Level>>> = {
   walFetchFailed: 'warning',
   storeDown: 'error',
   etcdDown: 'error',
+  etcdWiped: 'warning',
   jobFailed: 'error',
   jobLate: 'warning',
   jobMissed: 'warning',

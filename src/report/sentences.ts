@@ -67,6 +67,8 @@ function describe(event: PgarcEvent): string {
         : `the scheduled jobs run on ${event.leader}`;
     case 'etcdDown':
       return `${event.reason}; archiving goes on, scheduled jobs wait`;
+    case 'etcdWiped':
+      return 'etcd has lost what it held; what pgarc keeps there is written anew';
     case 'etcdUp':
       return `etcd is back after ${formatDuration(event.downMs)}`;
     default:
