@@ -9,6 +9,8 @@ export interface Question {
   path: string;
   /** An absolute path. */
   body: string;
+  /** What is asked has nothing to do with the store: a daemon of another answers too. */
+  anyStore?: boolean;
 }
 
 /** Bytes: a few lines, or a document. */
@@ -30,14 +32,14 @@ export async function askDaemon(
 
 /**
  * Reads a document from the daemon of the spool, such as `/status`.
- * @returns undefined when there is none, it serves another store, or does not know the path
+ * @returns undefined when there is none, or it does not know the path
  */
 export async function readFromDaemon(
   settings: Settings,
   path: string,
   signal: AbortSignal,
 ): Promise<unknown> {
-  const body = await ask(settings, { path, body: '' }, signal);
+  const body = await ask(settings, { path, body: '', anyStore: true }, signal);
   try {
     return body === undefined ? undefined : JSON.parse(body);
   } catch {
@@ -63,13 +65,13 @@ async function ask(settings: Settings, question: Question, signal: AbortSignal):
   throw parseFailure(body);
 }
 
-function formatRequest(settings: Settings, { path, body }: Question): string {
+function formatRequest(settings: Settings, { path, body, anyStore = false }: Question): string {
   const lines = [
     `POST ${path} HTTP/1.1`,
     'host: daemon',
     'accept: application/json',
     'connection: close',
-    `${STORE_HEADER}: ${nameStore(settings)}`,
+    ...(anyStore ? [] : [`${STORE_HEADER}: ${nameStore(settings)}`]),
     `content-length: ${Buffer.byteLength(body)}`,
   ];
   return `${lines.join('\r\n')}\r\n\r\n${body}`;
