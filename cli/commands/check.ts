@@ -13,7 +13,7 @@ const VERIFICATION_FAILED = 8;
 export function define(command: Command, context: CliContext): void {
   describe(command, {
     description:
-      'Checks on the database host that archiving works: settings, spool, store, PostgreSQL and its settings, whose archive it is, and the whole way of one WAL segment from pg_switch_wal() into the store and back. One line each: ok, or why not and what to do. Writes one object under pgarc/check/ and removes it.',
+      'Checks on the database host that archiving works: settings, spool, store, etcd, PostgreSQL and its settings, whose archive it is, and the whole way of one WAL segment from pg_switch_wal() into the store and back. One line each: ok, or why not and what to do. Writes one object under pgarc/check/ and removes it, and where etcd is set one key.',
     exitCodes: [3, 4, 7, 8],
     examples: ['pgarc check', 'pgarc check --archive-timeout 5min', 'pgarc check --json | jq .findings'],
   });
@@ -47,17 +47,19 @@ async function* findAll(context: CliContext): AsyncGenerator<Finding> {
     yield describeFailure('settings', error, context.signal);
     return;
   }
-  const [{ check }, { connectPostgres }] = await Promise.all([
+  const [{ check }, { openCluster }, { connectPostgres }] = await Promise.all([
     import('../../src/check/check.ts'),
+    import('../../src/cluster/open.ts'),
     import('../../src/postgres/connection.ts'),
   ]);
-  const { spool, pgdata, archiveTimeout } = settings;
+  const { spool, pgdata, archiveTimeout, etcdEndpoints } = settings;
   yield* check(
     {
       openStore: () => context.openStore(settings),
+      openCluster: () => openCluster(settings),
       connect: (directory, signal) => connectPostgres(settings, { pgdata: directory, signal }),
     },
-    { spool, pgdata, archiveTimeout },
+    { spool, pgdata, archiveTimeout, etcdEndpoints },
     context.signal,
   );
 }

@@ -1,9 +1,11 @@
+import type { ClusterDeps } from '../cluster/lock.ts';
 import { PgarcError } from '../errors.ts';
 import type { PostgresSession } from '../postgres/connection.ts';
 import { loadControlFile } from '../postgres/control-file.ts';
 import { requireDataDirectory, requireSameCluster } from '../postgres/data-directory.ts';
 import { readServerFacts, type ServerFacts } from '../postgres/server.ts';
 import type { ObjectStore } from '../store/store.ts';
+import { checkEtcd } from './etcd.ts';
 import { type CheckName, describeFailure, type Finding } from './finding.ts';
 import { checkIdentity } from './identity.ts';
 import { checkArchiver, checkRoundTrip } from './round-trip.ts';
@@ -13,12 +15,15 @@ import { checkStore } from './store.ts';
 
 export interface CheckDeps {
   openStore(): Promise<ObjectStore>;
+  /** Undefined when there is no etcd to use. @throws PgarcError `setting-invalid` */
+  openCluster(): ClusterDeps | undefined;
   connect(pgdata: string | undefined, signal: AbortSignal): Promise<PostgresSession>;
 }
 
 export interface CheckOptions {
   spool: string;
   pgdata: string | undefined;
+  etcdEndpoints: readonly string[];
   /** How long to wait for a segment, ms. */
   archiveTimeout: number;
 }
@@ -41,6 +46,15 @@ export async function* check(
     const finding = await checkStore(opened, signal);
     store = opened;
     return finding;
+  });
+
+  yield await attempt('etcd', async () => {
+    const cluster = deps.openCluster();
+    try {
+      return await checkEtcd(cluster, options.etcdEndpoints, signal);
+    } finally {
+      cluster?.etcd.close();
+    }
   });
 
   let session: PostgresSession | undefined;

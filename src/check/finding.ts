@@ -5,6 +5,7 @@ export type CheckName =
   | 'settings'
   | 'spool'
   | 'store'
+  | 'etcd'
   | 'postgres'
   | 'pgdata'
   | 'identity'
