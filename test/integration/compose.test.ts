@@ -91,6 +91,20 @@ test('the quick start is valid, each service with a health check and on this hos
   expect(Object.keys(volumes).sort()).toEqual(['data', 'etcd', 'node1']);
 });
 
+test('the three servers of the streaming image are valid', () => {
+  const { services } = parseCompose([`${ROOT}/images/streaming/compose.yaml`]);
+  expect(Object.keys(services).sort()).toEqual(['cascading', 'minio', 'primary', 'standby']);
+  expect(services.cascading?.environment).toMatchObject({
+    PGREPL_ROLE: 'STANDBY',
+    PGREPL_MASTER_IP: 'standby',
+    PGREPL_TOKEN: 'pgarc-secret',
+    PGARC_STORE: 's3://pgarc/streaming',
+  });
+  for (const { ports = [] } of Object.values(services)) {
+    for (const port of ports) expect(port.host_ip).toBe('127.0.0.1');
+  }
+});
+
 test('the daemon may be laid over the compose file of a PostgreSQL', async () => {
   const base = join(await makeTemporaryFolder('compose'), 'compose.yaml');
   await writeFile(base, "services: { postgres: { image: 'postgres:15' } }\n");
