@@ -17,12 +17,19 @@ export function define(command: Command, context: CliContext): void {
     .argument('<destination>', "where it goes, PostgreSQL's %p")
     .action(async (name: string, destination: string) => {
       const settings = await context.loadSettings();
-      const { fetchTimeout, spool, pgdata } = settings;
-      const request = { name, destination, cwd: process.cwd() };
+      const { spool, pgdata } = settings;
+      const cwd = process.cwd();
+      const request = { name, destination, cwd };
       if (process.env.PGARC_DAEMON !== 'no') {
         const { askForWal } = await import('../../src/daemon/ask-for-wal.ts');
         if (await askForWal(settings, request, context.signal)) return;
       }
+      const [{ findCluster }, { choosePatience }] = await Promise.all([
+        import('../../src/wal/cluster.ts'),
+        import('../../src/wal/patience.ts'),
+      ]);
+      const cluster = await findCluster(destination, { cwd, pgdata });
+      const fetchTimeout = await choosePatience(cluster, settings.fetchTimeout);
       const [{ fetchWal }, { EXTENSION_OF }, store] = await Promise.all([
         import('../../src/wal/fetch.ts'),
         import('../../src/wal/read-object.ts'),

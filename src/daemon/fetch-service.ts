@@ -4,6 +4,7 @@ import { type ControlFile, readControlFile } from '../postgres/control-file.ts';
 import { openStore } from '../store/open.ts';
 import { expectFile, type FetchDeps, fetchAhead, fetchPatiently } from '../wal/fetch.ts';
 import { classifyWalFile } from '../wal/file-name.ts';
+import { choosePatience, STANDBY_PATIENCE } from '../wal/patience.ts';
 import { EXTENSION_OF } from '../wal/read-object.ts';
 import { type Cluster, isInWalFolder, isSameCluster } from './cluster.ts';
 import { PrefetchWindow } from './prefetch-window.ts';
@@ -42,6 +43,7 @@ export async function createFetchService(parts: DaemonParts): Promise<DaemonServ
   const { fetchTimeout } = settings;
   // The store itself asks again for as long as PostgreSQL shall wait.
   const patientStore = await openStore({ ...settings, storeTimeout: fetchTimeout }, bus.emit);
+  const standbyStore = await openStore({ ...settings, storeTimeout: STANDBY_PATIENCE }, bus.emit);
   // Whoever asks for a segment that is on its way must not wait for longer than he would alone.
   const hastyStore = await openStore({ ...settings, storeTimeout: 0 }, bus.emit);
   const unwatch = watchFolder(spool.in, (event) => {
@@ -68,7 +70,10 @@ export async function createFetchService(parts: DaemonParts): Promise<DaemonServ
       emit: bus.emit,
       async fetch(name, path, signal) {
         const expectation = expectFile(name, control);
-        const { bytes, extension } = await fetchPatiently(deps, expectation, path, signal);
+        const patience = await choosePatience(cluster.pgdata, fetchTimeout);
+        const store = patience < fetchTimeout ? standbyStore : patientStore;
+        const patient = { ...deps, store, fetchTimeout: patience };
+        const { bytes, extension } = await fetchPatiently(patient, expectation, path, signal);
         // An archive of another tool: its next segments have the same extension.
         if (expectation.file.kind === 'segment') deps.usualExtension = extension;
         return bytes;
@@ -126,6 +131,7 @@ export async function createFetchService(parts: DaemonParts): Promise<DaemonServ
       clearInterval(timer);
       unwatch();
       patientStore.close();
+      standbyStore.close();
       hastyStore.close();
     },
   };
