@@ -15,6 +15,11 @@ prepare_data() {
       fail 4 "$PGDATA holds files, but no cluster" 'Empty it, or name another folder with PGDATA; nothing was changed.'
       ;;
     standby) say "keeping the standby in $PGDATA" ;;
+    restored)
+      [ "$PGREPL_ROLE" = PRIMARY ] || fail 4 "$PGDATA holds a restored cluster that would become a primary" \
+        'Restore it with pgarc backup-fetch --standby; nothing was changed.'
+      say "keeping the restored cluster in $PGDATA"
+      ;;
     primary) keep_primary ;;
   esac
 }
@@ -24,8 +29,10 @@ state_of_data() {
     echo unfinished
   elif [ ! -e "$PGDATA/PG_VERSION" ]; then
     [ -z "$(find "$PGDATA" -mindepth 1 -maxdepth 1 ! -name lost+found)" ] && echo empty || echo strange
-  elif [ -e "$PGDATA/standby.signal" ] || [ -e "$PGDATA/recovery.signal" ]; then
+  elif [ -e "$PGDATA/standby.signal" ]; then
     echo standby
+  elif [ -e "$PGDATA/recovery.signal" ]; then
+    echo restored
   else
     echo primary
   fi

@@ -50,10 +50,15 @@ after_start() {
     kill -0 "$server" 2>/dev/null || return 0
     sleep 1
   done
-  if [ "$PGREPL_ROLE" = PRIMARY ] && [ "$(query 'SELECT pg_is_in_recovery()')" = t ]; then
+  if [ "$PGREPL_ROLE" = PRIMARY ] && [ -e "$PGDATA/standby.signal" ]; then
     say 'PGREPL_ROLE is PRIMARY: promoting this standby'
     "$here/promote"
   fi
+  # What was restored becomes a primary by itself.
+  while [ "$PGREPL_ROLE" = PRIMARY ] && [ "$(query 'SELECT pg_is_in_recovery()')" = t ]; do
+    kill -0 "$server" 2>/dev/null || return 0
+    sleep 1
+  done
   [ "$(query 'SELECT pg_is_in_recovery()')" = t ] || set_up_primary
   : >"$PGREPL_RUN/ready"
   [ -z "$store" ] || take_first_backup
