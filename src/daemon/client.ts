@@ -1,7 +1,17 @@
 import { connect } from 'node:net';
 import type { Settings } from '../config/settings.ts';
 import { PgarcError } from '../errors.ts';
-import { DONE, NOT_SERVED, nameStore, parseFailure, STORE_HEADER } from './protocol.ts';
+import {
+  DONE,
+  NOT_SERVED,
+  nameStore,
+  PENDING,
+  parseFailure,
+  SILENCE_LIMIT,
+  STORE_HEADER,
+  WAIT,
+  WAIT_HEADER,
+} from './protocol.ts';
 import { daemonSpool } from './spool.ts';
 
 export interface Question {
@@ -18,8 +28,8 @@ const LONGEST_ANSWER = 1024 * 1024;
 
 /**
  * Asks the daemon of the spool to do something.
- * @returns false when there is none, it serves another store or cluster, or it went away before it answered:
- *   then the caller does the work itself
+ * @returns false when there is none, it serves another store or cluster, it hangs, or it went away before it
+ *   answered: then the caller does the work itself
  * @throws PgarcError what the daemon's attempt failed with
  */
 export async function askDaemon(
@@ -50,19 +60,24 @@ export async function readFromDaemon(
 
 /** @returns the body of an answer that says done */
 async function ask(settings: Settings, question: Question, signal: AbortSignal): Promise<string | undefined> {
-  const answer = await exchange(
-    daemonSpool(settings.spool).socket,
-    formatRequest(settings, question),
-    signal,
-  );
-  const [head = '', body = ''] = answer?.split('\r\n\r\n', 2) ?? [];
-  const match = /^HTTP\/1\.1 (\d{3}) .*?^content-length: (\d+)$/ims.exec(head);
-  if (match === null || Buffer.byteLength(body) !== Number(match[2])) return undefined;
-  const status = Number(match[1]);
+  const { socket } = daemonSpool(settings.spool);
+  const request = formatRequest(settings, question);
+  let answer = parseAnswer(await exchange(socket, request, signal));
+  while (answer?.status === PENDING) answer = parseAnswer(await exchange(socket, request, signal));
+  if (answer === undefined) return undefined;
+  const { status, body } = answer;
   if (status === DONE) return body;
   // Above 500: its attempt failed. Anything else is not an answer to this question.
   if (status === NOT_SERVED || status <= 500) return undefined;
   throw parseFailure(body);
+}
+
+/** @returns undefined for what is no answer, or not all of it */
+function parseAnswer(answer: string | undefined): { status: number; body: string } | undefined {
+  const [head = '', body = ''] = answer?.split('\r\n\r\n', 2) ?? [];
+  const match = /^HTTP\/1\.1 (\d{3}) .*?^content-length: (\d+)$/ims.exec(head);
+  if (match === null || Buffer.byteLength(body) !== Number(match[2])) return undefined;
+  return { status: Number(match[1]), body };
 }
 
 function formatRequest(settings: Settings, { path, body, anyStore = false }: Question): string {
@@ -71,17 +86,19 @@ function formatRequest(settings: Settings, { path, body, anyStore = false }: Que
     'host: daemon',
     'accept: application/json',
     'connection: close',
+    `${WAIT_HEADER}: wait=${WAIT}`,
     ...(anyStore ? [] : [`${STORE_HEADER}: ${nameStore(settings)}`]),
     `content-length: ${Buffer.byteLength(body)}`,
   ];
   return `${lines.join('\r\n')}\r\n\r\n${body}`;
 }
 
-/** By hand: loading node:http takes longer than all the rest. @returns undefined when nobody answers */
+/** By hand: loading node:http takes longer than all the rest. @returns undefined when nobody answers in time */
 function exchange(socketPath: string, request: string, signal: AbortSignal): Promise<string | undefined> {
   return new Promise((resolve, reject) => {
     signal.throwIfAborted();
     const socket = connect(socketPath);
+    socket.setTimeout(SILENCE_LIMIT, () => socket.destroy());
     const chunks: Buffer[] = [];
     let size = 0;
     const onAbort = () => {

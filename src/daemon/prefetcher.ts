@@ -72,6 +72,8 @@ export class Prefetcher {
    */
   async provide(name: string, claim: Claim): Promise<void> {
     let ahead = true;
+    // Of a client that has been told to ask again.
+    let isRepeated = false;
     for (let isSecond = false; !(await this.#claimReady(name, claim.path)); ) {
       if (this.#isStopped) throw new PgarcError('interrupted', 'the daemon stops');
       const running = this.#downloads.get(name);
@@ -80,7 +82,8 @@ export class Prefetcher {
         await this.#start(name, false, [claim.path]).done;
         break;
       }
-      running.claims.push(claim.path);
+      isRepeated = running.claims.includes(claim.path);
+      if (!isRepeated) running.claims.push(claim.path);
       try {
         await running.done;
         ahead = running.ahead;
@@ -93,6 +96,7 @@ export class Prefetcher {
       }
     }
     this.#claimed.set(claim.path, this.#now());
+    if (isRepeated) return;
     this.#deps.emit({ type: 'walTaken', name, ahead });
     if (claim.isReplay) this.#advance(name);
   }

@@ -7,10 +7,11 @@ import { ERROR_CODES, type ErrorCode, isPgarcError, messageOf, PgarcError } from
  *     POST /wal-push                  body: absolute path of the file
  *     POST /wal-fetch?name=NAME       body: absolute path of the destination
  *
- * 200 done · 409 this daemon does not serve that (the client does the work itself) · 5NN failed with pgarc's
+ * 200 done · 202 still at it: ask again · 409 this daemon does not serve that (the client does the work itself) · 5NN failed with pgarc's
  * exit code NN.
  */
 export const DONE = 200;
+export const PENDING = 202;
 export const NOT_SERVED = 409;
 const FAILED = 500;
 
@@ -18,6 +19,12 @@ const FAILED = 500;
 export const STORE_HEADER = 'pgarc-store';
 /** Request header: pid of the daemon that is meant. */
 export const DAEMON_HEADER = 'pgarc-daemon';
+/** Request header (RFC 7240), `wait=SECONDS`: what takes longer is answered with 202 and goes on. */
+export const WAIT_HEADER = 'prefer';
+/** What clients ask for with it, s: so they learn whether the daemon is alive. */
+export const WAIT = 5;
+/** A daemon that has not answered for so long hangs, ms; then the client does the work itself. */
+export const SILENCE_LIMIT = 15_000;
 
 /** A failure on its way to a client. */
 export interface Failure {

@@ -6,9 +6,11 @@ import {
   DONE,
   failureText,
   NOT_SERVED,
+  PENDING,
   STORE_HEADER,
   statusOf,
   toFailure,
+  WAIT_HEADER,
 } from './protocol.ts';
 
 /** A request of a client. */
@@ -49,9 +51,11 @@ const LONGEST_BODY = 8192;
 
 /** Listens on a Unix socket that only this user may use. The caller holds the spool's lock. */
 export async function startServer(options: ServerOptions): Promise<DaemonServer> {
+  // Nobody can ask again from then on.
+  const stopping = new AbortController();
   const server = createServer({ requestTimeout: 30_000, keepAlive: false }, (request, response) => {
     response.on('error', () => undefined);
-    void answer(options, request, response);
+    void answer(options, request, response, stopping.signal);
   });
   // What a killed daemon left; a living one would hold the lock.
   await rm(options.socket, { force: true });
@@ -70,6 +74,7 @@ export async function startServer(options: ServerOptions): Promise<DaemonServer>
   return {
     close: () =>
       new Promise((resolve) => {
+        stopping.abort();
         server.close(() => resolve());
         server.closeIdleConnections();
       }),
@@ -81,6 +86,7 @@ async function answer(
   options: ServerOptions,
   request: IncomingMessage,
   response: ServerResponse,
+  stopping: AbortSignal,
 ): Promise<void> {
   const json = request.headers.accept === 'application/json';
   const respond = (status: number, body: string) =>
@@ -98,13 +104,36 @@ async function answer(
     if (request.method !== 'POST') return void respond(405, 'pgarc: the daemon takes POST\n');
     const body = await readBody(request);
     if (body === undefined) return void respond(413, 'pgarc: the path is too long\n');
-    const served = isMeant(options, request) ? await route({ query: url.searchParams, body }) : 'not-served';
+    if (!isMeant(options, request)) return void respond(NOT_SERVED, '');
+    const work = route({ query: url.searchParams, body });
+    const served = await Promise.race([work, waitedLong(request, response, stopping)]);
+    if (served === undefined) {
+      // It goes on, and is joined by who asks again.
+      work.catch(() => undefined);
+      return void respond(PENDING, '');
+    }
     if (typeof served === 'object') respond(DONE, `${JSON.stringify(served.json)}\n`);
     else respond(served === 'done' ? DONE : NOT_SERVED, '');
   } catch (error) {
     const failure = toFailure(error);
     respond(statusOf(failure), json ? `${JSON.stringify(failure)}\n` : failureText(failure));
   }
+}
+
+/** Resolves when the client has waited as long as it wanted to, unless the server closes before that. */
+function waitedLong(
+  request: IncomingMessage,
+  response: ServerResponse,
+  stopping: AbortSignal,
+): Promise<undefined> {
+  const seconds = /^wait=(\d{1,4})$/.exec(String(request.headers[WAIT_HEADER] ?? ''))?.[1];
+  return new Promise((resolve) => {
+    if (seconds === undefined) return;
+    const timer = setTimeout(() => {
+      if (!stopping.aborted) resolve(undefined);
+    }, Number(seconds) * 1000);
+    response.once('close', () => clearTimeout(timer));
+  });
 }
 
 function isMeant({ store }: ServerOptions, { headers }: IncomingMessage): boolean {

@@ -38,7 +38,7 @@ beforeEach(async () => {
      [ -z "$FILE" ] || echo "from the daemon" >"$FILE.$token"
      echo "asked: $url" && printf '%s' "$STATUS" >&2`,
   );
-  await script('node', 'echo "Node was started" >&2; exit 7');
+  await script('node', 'echo "Node was started, PGARC_DAEMON=$PGARC_DAEMON" >&2; exit 7');
   held = [
     await open(join(spool, 'daemon.lock'), 'a'),
     await open(join(cluster.data, 'global/pg_control'), 'r'),
@@ -112,11 +112,32 @@ describe.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))('under %
     const result = run(shell, { STATUS, FILE: STATUS === '200' ? join(spool, 'in', NAME) : '' });
     expect(result.code).toBe(code);
     expect(result.stderr.includes('Node was started')).toBe(asksNode);
+    // It need not ask a daemon that does not answer.
+    if (asksNode) expect(result.stderr.includes('PGARC_DAEMON=no')).toBe(['', '000'].includes(STATUS));
     expect(result.stderr).toMatch(new RegExp(`asked: http://daemon/wal-fetch\\?name=${NAME}&as=[0-9]+\n`));
     expect(await restored()).toBe(code === 0 ? 'from the daemon\n' : undefined);
     // On a standby nothing but "ask again" and "not there".
     await writeFile(join(cluster.data, 'standby.signal'), '');
     if (code !== 0) expect(run(shell, { STATUS }).code).toBe(code === 74 ? 74 : 75);
+  });
+
+  it('asks again while the daemon says that it is still at it', async () => {
+    const asked = join(folder, 'asked');
+    await writeFile(
+      join(folder, 'bin/curl'),
+      `#!/bin/sh
+echo x >>"${asked}"
+for url; do :; done
+case $(wc -l <"${asked}") in
+  1 | 2) printf 202 >&2 ;;
+  *) echo late >"${spool}/in/${NAME}.\${url##*as=}"; printf 200 >&2 ;;
+esac
+`,
+      { mode: 0o755 },
+    );
+    expect(run(shell)).toEqual({ code: 0, stderr: '' });
+    expect(await restored()).toBe('late\n');
+    expect(await readFile(asked, 'utf8')).toBe('x\nx\nx\n');
   });
 
   it('does the work itself when the file is gone before it was moved', () => {

@@ -131,6 +131,19 @@ it('shares one download among all who ask for a segment', async () => {
   expect(requests.filter((request) => request.endsWith(seg(3)))).toEqual([`asked ${seg(3)}`]);
 });
 
+it('takes a question that is repeated for the one before', async () => {
+  store(1, 3);
+  held.add(seg(3));
+  const path = join(folder, `${seg(3)}.client`);
+  const asked = [1, 2, 3].map(() => prefetcher.provide(seg(3), { path, isReplay: true }));
+  await waitFor(() => requests.length > 0, { interval: 1 });
+  held.clear();
+  await Promise.all(asked);
+  expect(await readFile(path, 'utf8')).toBe(`contents of ${seg(3)}`);
+  expect(requests.filter((request) => request.endsWith(seg(3)))).toEqual([`asked ${seg(3)}`]);
+  expect(events.filter(({ type }) => type === 'walTaken')).toHaveLength(1);
+});
+
 it('joins a download ahead that is under way', async () => {
   store(1, 4);
   held.add(seg(4));

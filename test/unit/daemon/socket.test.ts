@@ -103,6 +103,34 @@ describe('the socket', () => {
     expect(await curl('--data-raw', 'x', 'http://daemon/other')).toMatch(/404$/);
   });
 
+  it('says 202 to who wants to wait no longer, and goes on', async () => {
+    const work = Promise.withResolvers<'done'>();
+    answer = () => work.promise;
+    const curl = async () => {
+      const args = ['-s', '-w', '%{http_code}', '--unix-socket', join(spool, 'daemon.sock')];
+      const more = ['-H', 'prefer: wait=1', '--data-raw', '/x', 'http://daemon/wal-push'];
+      return (await runProgram('curl', [...args, ...more], { asPostgres: false })).stdout;
+    };
+    expect(await curl()).toBe('202');
+    const patient = askDaemon(settings(), { path: '/wal-push', body: '/x' }, signal);
+    await waitFor(() => asked.length === 2);
+    work.resolve('done');
+    expect([await patient, await curl()]).toEqual([true, '200']);
+  });
+
+  it('is asked again by a client that hears 202', async () => {
+    server.cut();
+    await server.close();
+    const answers = ['202 Accepted', '202 Accepted', '200 OK'];
+    const other = createServer((socket) => {
+      socket.once('data', () => socket.end(`HTTP/1.1 ${answers.shift()}\r\ncontent-length: 0\r\n\r\n`));
+    });
+    await new Promise<void>((resolve) => other.listen(join(spool, 'daemon.sock'), resolve));
+    expect(await ask()).toBe(true);
+    expect(answers).toEqual([]);
+    await new Promise((resolve) => other.close(resolve));
+  });
+
   it('that nobody answers on means no daemon', async () => {
     server.cut();
     await server.close();
