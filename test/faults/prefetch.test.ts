@@ -107,7 +107,7 @@ describe('the store', () => {
   });
 
   it('stays away: recovery stops, and goes on later', async () => {
-    await begin('recovery', { PGARC_FETCH_TIMEOUT: '2s' });
+    await begin('recovery', { PGARC_FETCH_TIMEOUT: '8s' });
     const away = proxy.add({
       path: new RegExp(segments[3]!.slice(-28)),
       fault: { kind: 'reset-request' },

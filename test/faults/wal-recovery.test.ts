@@ -73,7 +73,7 @@ async function expectNotPromoted(server: TestPostgres): Promise<void> {
 
 describe('archive recovery', () => {
   it('stops when the store stays away, and recovers everything once it is back', async () => {
-    const server = await prepare('recovery', '2s');
+    const server = await prepare('recovery', '8s');
     await minio.kill();
     await server.start({ wait: false });
     expect(await server.exited()).not.toBe(0);
