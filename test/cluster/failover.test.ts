@@ -1,6 +1,7 @@
 import { beforeAll, expect, test } from 'vitest';
 import { findSynchronous, makePatroniCluster, type PatroniCluster } from '../support/patroni-cluster.ts';
 import { type ClusterLedger, startClusterLedger } from '../support/patroni-ledger.ts';
+import { runPgarc } from '../support/pgarc.ts';
 import { waitFor } from '../support/wait.ts';
 
 let cluster: PatroniCluster;
@@ -35,6 +36,7 @@ test('a planned switchover', async () => {
   expect(await cluster.leader(leader)).toBe(candidate);
   await expectNothingLost();
   // The new leader carries on: its WAL is in the archive, on its timeline.
+  await candidate.query('SELECT pg_switch_wal()');
   await waitFor(
     async () => (await cluster.keys('wal_005/00000002')).some((key) => /\/0{7}2[0-9A-F]{16}\./.test(key)),
     {
@@ -74,4 +76,17 @@ test('the leader’s whole node is gone, its data too', async () => {
   await leader.wipe();
   leader.start();
   await expectNothingLost();
+});
+
+test('the archive leads through all of it without a gap', async () => {
+  const leader = await cluster.whole();
+  await ledger.stop();
+  await leader.query('SELECT pg_switch_wal()');
+  await waitFor(
+    async () => {
+      const { code } = await runPgarc(['wal-verify'], { env: { ...leader.env, PGARC_SCOPE: cluster.scope } });
+      return code === 0;
+    },
+    { what: 'an archive without gaps', timeout: 60_000, interval: 500 },
+  );
 });

@@ -186,7 +186,7 @@ const QUICK = {
     'shared_buffers=32MB',
     'max_connections=40',
     'wal_retrieve_retry_interval=500ms',
-    'wal_keep_size=0',
+    'wal_keep_size=64MB',
     'min_wal_size=32MB',
     'log_min_messages=info',
   ].join('\n'),

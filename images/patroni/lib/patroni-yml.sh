@@ -27,6 +27,8 @@ bootstrap:
         wal_log_hints: 'on'
         max_wal_senders: 10
         max_replication_slots: 10
+        # What a new leader may have to archive in place of the one before: lib/fill-archive.sh
+        wal_keep_size: 512MB
   method: cluster
   cluster:
     command: $(yaml "'$here/bootstrap-cluster'")
