@@ -105,6 +105,8 @@ test('what a killed backup left is removed by the next one, and nothing else', a
   const [claim] = await keys('pgarc/running/');
   const killed = /base_[0-9A-F]{24}/.exec(claim!)![0];
 
+  // Until the server has noticed, it refuses another backup.
+  await expectNoSession(server);
   release();
   const { stderr } = await mustRunPgarc(['backup-push', server.dataDir], { env: { ...env, ...server.env } });
   expect(stderr).toContain(`removed the unfinished backup ${killed}`);
