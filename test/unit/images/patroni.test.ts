@@ -1,0 +1,128 @@
+import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { parse } from 'yaml';
+import { ROOT } from '../../support/pgarc.ts';
+import { runProgram } from '../../support/run.ts';
+import { makeTemporaryFolder } from '../../support/temporary.ts';
+
+const ENTRYPOINT = join(ROOT, 'images/patroni/entrypoint');
+
+/** Runs the entry point with a Patroni that ends at once. @returns what it said, and the settings it made */
+async function runEntrypoint(env: Record<string, string>) {
+  const folder = await makeTemporaryFolder('patroni');
+  const run = join(folder, 'run');
+  const result = await runProgram(ENTRYPOINT, [], {
+    env: {
+      PATRONI_SCOPE: 'main',
+      ETCD_HOST_PORT: 'etcd:2379',
+      SUPERUSER_PASSWORD: 'one',
+      REPLICATION_PASSWORD: 'two',
+      PG_DATA_DIR: join(folder, 'data'),
+      RUN_DIR: run,
+      STATE_DIR: join(folder, 'state'),
+      DOCKER_HOSTNAME: 'node1',
+      PATRONI: '/bin/true',
+      ...env,
+    },
+  });
+  const file = join(run, 'patroni.yml');
+  return {
+    ...result,
+    mode: () => statSync(file).mode & 0o777,
+    read: () => parse(readFileSync(file, 'utf8')) as Record<string, never>,
+  };
+}
+
+const ODD = [
+  'plain',
+  "it's",
+  `'"\\ : # { [ & * ! | > % @ \``,
+  ' leading and trailing ',
+  '- dash',
+  '$HOME $(id) `id`',
+  'true',
+  '0123',
+  'ünïcödé 密码',
+];
+
+test.for(ODD)('a password of any characters reaches Patroni as it is: %s', async (password) => {
+  const { read, mode, stderr } = await runEntrypoint({ SUPERUSER_PASSWORD: password });
+  const { postgresql } = read() as unknown as {
+    postgresql: { authentication: { superuser: { password: string } } };
+  };
+  expect(postgresql.authentication.superuser.password).toBe(password);
+  expect(mode()).toBe(0o600);
+  if (password !== 'true') expect(stderr).not.toContain(password);
+});
+
+test('a password from a file, without the line break at its end', async () => {
+  const folder = await makeTemporaryFolder('secrets');
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, 'password');
+  writeFileSync(file, "from a file's line\n");
+  const { read } = await runEntrypoint({ SUPERUSER_PASSWORD: '', SUPERUSER_PASSWORD_FILE: file });
+  expect(read()).toMatchObject({
+    postgresql: { authentication: { superuser: { password: "from a file's line" } } },
+  });
+});
+
+test('what an operator says by the environment', async () => {
+  const { read } = await runEntrypoint({
+    NODE_ID: 'n.1',
+    ETCD_HOST_PORT: 'http://a:2379, b:2379/',
+    PATRONI_TAGS: 'datacentre=one,nosync=true,priority=2',
+    SYNCHRONOUS_MODE: 'true',
+    PATRONI_TTL: '20',
+    WAL_S3_BUCKET: 'bucket',
+    PGARC_DAEMON: 'no',
+    PG_PARAMETERS: "work_mem=8MB\nlog_line_prefix=%t it's ",
+  });
+  expect(read()).toMatchObject({
+    scope: 'main',
+    name: 'n.1',
+    etcd3: { protocol: 'http', hosts: ['a:2379', 'b:2379'] },
+    tags: { datacentre: 'one', nosync: true, priority: 2 },
+    bootstrap: { dcs: { ttl: 20, synchronous_mode: true } },
+    postgresql: {
+      connect_address: 'node1:5432',
+      create_replica_methods: ['pgarc', 'basebackup'],
+      parameters: { archive_mode: 'on', work_mem: '8MB', log_line_prefix: "%t it's " },
+    },
+  });
+});
+
+test('without an archive', async () => {
+  const { read, stderr } = await runEntrypoint({});
+  expect(stderr).toContain('WARNING: NO ARCHIVE');
+  const settings = read() as unknown as {
+    postgresql: { parameters: object; create_replica_methods: string[] };
+  };
+  expect(settings.postgresql.create_replica_methods).toEqual(['basebackup']);
+  expect(settings.postgresql.parameters).toMatchObject({ archive_mode: 'off' });
+  expect(settings.postgresql.parameters).not.toHaveProperty('archive_command');
+});
+
+test.for([
+  [{ PATRONI_SCOPE: '' }, 'PATRONI_SCOPE is not set'],
+  [{ ETCD_HOST_PORT: '' }, 'ETCD_HOST_PORT is not set'],
+  [{ SUPERUSER_PASSWORD: '' }, 'SUPERUSER_PASSWORD is not set'],
+  [{ REPLICATION_PASSWORD: 'two\nlines' }, 'REPLICATION_PASSWORD holds a control character'],
+  [{ SUPERUSER_USERNAME: 'post gres' }, 'SUPERUSER_USERNAME is not a usable name of a role'],
+  [{ PATRONI_TTL: 'long' }, 'TTL is not a number of seconds'],
+  [{ SYNCHRONOUS_MODE: 'maybe' }, 'SYNCHRONOUS_MODE is true or false'],
+  [
+    { SUPERUSER_PASSWORD: '', SUPERUSER_PASSWORD_FILE: '/nowhere' },
+    'SUPERUSER_PASSWORD_FILE=/nowhere cannot be read',
+  ],
+] as const)('is refused before anything starts: %o', async ([env, message]) => {
+  const { code, stderr } = await runEntrypoint(env);
+  expect(code).toBe(1);
+  expect(stderr).toContain(message);
+});
+
+test('a Patroni that ends by itself ends the container, not with success', async () => {
+  const { code, stderr } = await runEntrypoint({});
+  expect(code).toBe(1);
+  expect(stderr).toContain('Patroni has ended with exit code 0');
+});
