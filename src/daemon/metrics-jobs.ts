@@ -1,7 +1,14 @@
+import type { JobName, RunReport } from '../schedule/report.ts';
 import type { Handlers, Meters } from './metrics-meters.ts';
 
+export interface JobMetrics {
+  handlers: Handlers;
+  /** Notes how a run ended before this daemon began, unless it knows of a later one. */
+  recall(job: JobName, run: RunReport): void;
+}
+
 /** How the scheduled jobs go that this node runs, and whether it is the one that runs them. */
-export function createJobMetrics({ counter, level, seconds }: Meters): Handlers {
+export function createJobMetrics({ counter, level, seconds }: Meters): JobMetrics {
   const runs = counter('pgarc_job_runs_total', 'Runs of scheduled jobs that have ended', 'job', 'outcome');
   const success = level('pgarc_job_last_success_timestamp_seconds', 'When a run ended well last', 'job');
   const failure = level('pgarc_job_last_failure_timestamp_seconds', 'When a run failed last', 'job');
@@ -15,9 +22,11 @@ export function createJobMetrics({ counter, level, seconds }: Meters): Handlers 
     'what',
   );
   const deletedBytes = counter('pgarc_retention_deleted_bytes_total', 'Stored bytes of what they deleted');
-  return {
+  const known = new Set<JobName>();
+  const handlers: Handlers = {
     jobStarted: ({ job }) => running(1, { job }),
     jobFinished({ job, durationMs, outcome, deleted: gone }) {
+      known.add(job);
       running(0, { job });
       runs.inc({ job, outcome });
       success(seconds(), { job });
@@ -29,6 +38,7 @@ export function createJobMetrics({ counter, level, seconds }: Meters): Handlers 
       deletedBytes.inc(gone.bytes);
     },
     jobFailed({ job, durationMs, outcome }) {
+      known.add(job);
       running(0, { job });
       runs.inc({ job, outcome });
       failure(seconds(), { job });
@@ -36,5 +46,14 @@ export function createJobMetrics({ counter, level, seconds }: Meters): Handlers 
     },
     jobMissed: ({ job }) => missed.inc({ job }),
     leadershipChanged: ({ isLeader }) => leader(isLeader ? 1 : 0),
+  };
+  return {
+    handlers,
+    recall(job, { state, finishedAt, durationMs }) {
+      const end = Date.parse(finishedAt ?? '') / 1000;
+      if (known.has(job) || Number.isNaN(end) || state === 'running') return;
+      (state === 'failed' ? failure : success)(end, { job });
+      if (durationMs !== undefined) duration(durationMs / 1000, { job });
+    },
   };
 }

@@ -1,12 +1,9 @@
 import { type Backup, listBackups } from '../backup/catalog.ts';
-import type { Settings } from '../config/settings.ts';
-import { openStore } from '../store/open.ts';
+import type { ObjectStore } from '../store/store.ts';
 import { type ArchiveScan, scanArchive } from './archive-scan.ts';
 import { attempt } from './attempt.ts';
 import type { Answer } from './facts.ts';
 
-/** How long a request that failed is tried again, ms: then its reason is told, while there is time. */
-const RETRIES = 600;
 /** More segments are not listed again while the daemon's own listing is younger than this, ms. */
 const MANY_SEGMENTS = 20_000;
 const YOUNG = 20 * 60_000;
@@ -16,34 +13,30 @@ export interface StoreAnswers {
   scan: Answer<ArchiveScan>;
 }
 
-/** Lists the backups, and the WAL as far as the time allows. @param limit ms for both together */
+/**
+ * Lists the backups, and the WAL as far as the time allows.
+ * @param kept what the daemon listed last
+ * @param limit ms for both together
+ */
 export async function askStore(
-  settings: Settings,
+  opened: Answer<ObjectStore>,
   kept: ArchiveScan | undefined,
   limit: number,
   signal: AbortSignal,
 ): Promise<StoreAnswers> {
-  if (settings.store === undefined) return { backups: { state: 'none' }, scan: { state: 'none' } };
-  const opening = openStore({ ...settings, requestTimeout: limit, storeTimeout: RETRIES }, () => undefined);
-  const end = Promise.withResolvers<readonly Backup[]>();
-  end.promise.catch(() => undefined);
+  if (opened.state !== 'ok') return { backups: opened, scan: opened };
+  const store = opened.value;
+  const listed = Promise.withResolvers<readonly Backup[]>();
+  listed.promise.catch(() => undefined);
   const [backups, scan] = await Promise.all([
-    attempt(limit, signal, async (own) => {
-      try {
-        const found = await listBackups(await opening, own);
-        end.resolve(found);
-        return found;
-      } catch (error) {
-        end.reject(error);
-        throw error;
-      }
+    attempt(limit, signal, (own) => {
+      listed.resolve(listBackups(store, own));
+      return listed.promise;
     }),
-    attempt(limit, signal, async (own) => {
-      if (isEnough(kept)) return undefined;
-      return scanArchive({ backups: await end.promise, store: await opening }, own);
-    }),
+    attempt(limit, signal, async (own) =>
+      isEnough(kept) ? undefined : scanArchive({ store, backups: await listed.promise }, own),
+    ),
   ]);
-  opening.then((store) => store.close()).catch(() => undefined);
   return { backups, scan };
 }
 

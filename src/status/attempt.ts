@@ -1,4 +1,5 @@
 import { isPgarcError, messageOf, PgarcError } from '../errors.ts';
+import { formatDuration } from '../report/units.ts';
 import type { Answer } from './facts.ts';
 
 /**
@@ -16,9 +17,9 @@ export async function attempt<T>(
   const { promise: stopped, reject } = Promise.withResolvers<never>();
   const onAbort = () => reject(combined.reason);
   combined.addEventListener('abort', onAbort, { once: true });
-  const timer = setTimeout(() => {
-    own.abort(new PgarcError('interrupted', `no answer within ${limit / 1000} s`));
-  }, limit);
+  const stop = () => own.abort(new PgarcError('interrupted', `no answer within ${formatDuration(limit)}`));
+  // An answer that has arrived while this process was busy is read first.
+  const timer = setTimeout(() => setImmediate(() => setImmediate(stop)), limit);
   try {
     signal.throwIfAborted();
     const working = work(combined);

@@ -1,6 +1,7 @@
 import { hostname } from 'node:os';
 import type { Settings } from '../config/settings.ts';
 import { connectPostgres } from '../postgres/connection.ts';
+import { openStore } from '../store/open.ts';
 import { askDaemon } from './ask-daemon.ts';
 import { askEtcd } from './ask-etcd.ts';
 import { askFiles } from './ask-files.ts';
@@ -12,29 +13,34 @@ import type { StatusFacts } from './facts.ts';
 import { answered } from './picture.ts';
 import { readScan } from './scan-file.ts';
 
-export interface GatherOptions {
-  /** ms that each source has; all are asked at once. */
-  limit?: number;
-}
+/** How long a request to the store that failed is tried again, ms: then its reason is told, while there is time. */
+const RETRIES = 600;
 
-/** With the start of Node this makes less than two seconds. */
-const LIMIT = 1500;
-
-/** Asks all sources at once, and waits for none longer than its time. Throws only when the signal aborts. */
+/**
+ * Asks all sources at once, and waits for none longer than its time. Throws only when the signal aborts.
+ * @param limit ms that each source has
+ */
 export async function gatherFacts(
   settings: Settings,
-  { limit = LIMIT }: GatherOptions,
+  limit: number,
   signal: AbortSignal,
 ): Promise<StatusFacts> {
   const { pgdata, spool, store } = settings;
+  // Loads much code, which would keep the answers of the others waiting.
+  const opened = await attempt(limit, signal, async () =>
+    store === undefined
+      ? undefined
+      : openStore({ ...settings, requestTimeout: limit, storeTimeout: RETRIES }, () => undefined),
+  );
   const keptScan = store === undefined ? undefined : await readScan(spool, store);
   const [postgres, files, stored, etcd, daemon] = await Promise.all([
     attempt(limit, signal, (own) => readPostgres(settings, own)),
     attempt(limit, signal, async () => (pgdata === undefined ? undefined : askFiles(pgdata))),
-    askStore(settings, keptScan, limit, signal),
-    attempt(limit, signal, (own) => askEtcd(settings, own)),
+    askStore(opened, keptScan, limit, signal),
+    attempt(limit, signal, (own) => askEtcd(settings, limit, own)),
     attempt(limit, signal, (own) => askDaemon(settings, own)),
   ]);
+  answered(opened)?.close();
   const now = new Date();
   const runs = answered(etcd)?.runs;
   const jobs = await attempt(limit, signal, (own) => askJobs(settings, answered(daemon), runs, now, own));

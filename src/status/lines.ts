@@ -111,7 +111,7 @@ function describeNewest({ kind, uncompressedSize, permanent }: Backup): string {
 }
 
 function describeWindow(facts: StatusFacts, { scan }: Picture): string {
-  if (scan === undefined) return unknown(facts.scan);
+  if (scan === undefined) return unknown(facts.scan, facts.backups);
   const { window } = scan.value;
   if (window === null) return join(['no moment can be recovered', source(scan, facts.now)]);
   const from = new Date(window.from);
@@ -126,7 +126,7 @@ function describeWindow(facts: StatusFacts, { scan }: Picture): string {
 }
 
 function describeGaps(facts: StatusFacts, { scan }: Picture): string {
-  if (scan === undefined) return unknown(facts.scan);
+  if (scan === undefined) return unknown(facts.scan, facts.backups);
   const { gaps, missingSegments, segments, storedBytes } = scan.value;
   return join([
     gaps === 0 ? 'none inside the window' : `${gaps}, ${missingSegments} segments are missing`,
@@ -162,8 +162,11 @@ function describeEtcd({ etcd, node }: StatusFacts): string {
   ]);
 }
 
-function unknown(answer: Answer<unknown>): string {
-  return answer.state === 'failed' ? `unknown: ${answer.message}` : 'unknown';
+/** @param told an answer whose reason stands on a line above already */
+function unknown(answer: Answer<unknown>, told?: Answer<unknown>): string {
+  if (answer.state !== 'failed') return 'unknown';
+  const isTold = told?.state === 'failed' && told.message === answer.message;
+  return isTold ? 'unknown, for the same reason' : `unknown: ${answer.message}`;
 }
 
 /** `from etcd, 4 min old`. */

@@ -131,3 +131,33 @@ it('takes back what is no longer so', async () => {
   );
   expect(found).toEqual(['pgarc_backups{kind="full"} 0']);
 });
+
+it('recalls how runs ended before it began, and forgets that for what it heard since', async () => {
+  const metrics = createMetrics(() => NOW);
+  const run = {
+    scheduledFor: RUN.scheduledFor,
+    attempt: 1,
+    node: 'db2',
+    startedAt: '2027-01-15T07:00:00.000Z',
+    finishedAt: '2027-01-15T07:00:02.000Z',
+    durationMs: 2000,
+  };
+  metrics.hear({ type: 'jobFinished', ...RUN, durationMs: 1500, outcome: 'ok' });
+  metrics.recall('retain', { ...run, state: 'ok' });
+  metrics.recall('backup', { ...run, state: 'warnings' });
+  metrics.recall('verify', { ...run, state: 'failed' });
+  const text = await metrics.render();
+  expect(
+    text
+      .split('\n')
+      .filter((line) => /^pgarc_job_last/.test(line))
+      .sort(),
+  ).toEqual([
+    'pgarc_job_last_duration_seconds{job="backup"} 2',
+    'pgarc_job_last_duration_seconds{job="retain"} 1.5',
+    'pgarc_job_last_duration_seconds{job="verify"} 2',
+    'pgarc_job_last_failure_timestamp_seconds{job="verify"} 1799996402',
+    'pgarc_job_last_success_timestamp_seconds{job="backup"} 1799996402',
+    'pgarc_job_last_success_timestamp_seconds{job="retain"} 1800000000',
+  ]);
+});
