@@ -147,6 +147,6 @@ export class Gateway {
 }
 
 /** For an error of etcd: whether it is of this kind. */
-export function isEtcdReason(error: unknown, reason: Failure['kind']): boolean {
+export function isEtcdReason(error: unknown, reason: Failure['kind']): error is PgarcError {
   return error instanceof PgarcError && error.details?.reason === reason;
 }

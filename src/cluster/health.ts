@@ -1,4 +1,4 @@
-import { messageOf } from '../errors.ts';
+import { messageOf, type PgarcError } from '../errors.ts';
 import type { Emit } from '../report/events.ts';
 import { isEtcdReason } from './gateway.ts';
 
@@ -17,6 +17,7 @@ export class EtcdHealth {
   /** Since when each fails. A full etcd still answers. */
   readonly #broken = new Map<Ability, number>();
   #toldAt: number | undefined;
+  #isDenied = false;
   #revision = 0n;
 
   /** @param now ms, by a clock that nobody sets */
@@ -39,6 +40,7 @@ export class EtcdHealth {
   }
 
   noteFailure(error: unknown): void {
+    if (isEtcdReason(error, 'denied')) this.#tellDenial(error);
     const isFull = isEtcdReason(error, 'full');
     const isSilent = isEtcdReason(error, 'unreachable');
     if (!isFull && !isSilent && !isEtcdReason(error, 'login')) return;
@@ -48,6 +50,13 @@ export class EtcdHealth {
     if (this.#toldAt !== undefined || (isSilent && this.#now() - since < TOLD_AFTER)) return;
     this.#toldAt = since;
     this.#emit({ type: 'etcdDown', reason: messageOf(error) });
+  }
+
+  /** A right that is missing is missing until somebody grants it: no state that comes and goes. */
+  #tellDenial({ message, hint }: PgarcError): void {
+    if (this.#isDenied) return;
+    this.#isDenied = true;
+    this.#emit({ type: 'warning', message, ...(hint === undefined ? {} : { hint }) });
   }
 
   /**

@@ -102,8 +102,8 @@ class KeptLease implements Lease {
 
   /**
    * One keep-alive, and a look at the guarded keys. The look goes through etcd's quorum, the keep-alive does not:
-   * a leader that does not know yet of its successor answers it too (etcd before 3.4.29 and 3.5.10), hence the
-   * comparison of terms. Such a keep-alive does not count.
+   * a leader that does not know yet of its successor may answer it too, hence the comparison of terms. Such a
+   * keep-alive does not count.
    */
   async #renew(signal: AbortSignal): Promise<void> {
     const options = { timeout: Math.max(500, this.#ttl / RENEWALS) };

@@ -63,7 +63,7 @@ export async function createBackupListService(
   function tell(error: unknown): void {
     if (isPgarcError(error, 'store-unreachable') || isFailing) return;
     isFailing = true;
-    if (isPgarcError(error, 'etcd-unreachable') && error.details?.reason !== 'denied') return;
+    if (isPgarcError(error, 'etcd-unreachable')) return;
     bus.emit({
       type: 'warning',
       message: `the lists of backups in etcd are not refreshed: ${messageOf(error)}`,

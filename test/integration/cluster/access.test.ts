@@ -3,6 +3,7 @@ import { startEtcd, type TestEtcd } from '../../support/etcd.ts';
 import { openTestClient } from '../../support/etcd-client.ts';
 import { runPgarc } from '../../support/pgarc.ts';
 import { makeTemporaryFolder } from '../../support/temporary.ts';
+import { copySample } from '../sample.ts';
 
 const signal = new AbortController().signal;
 const PASSWORD = 'swordfish-7Q2Z';
@@ -35,25 +36,31 @@ describe('with users', () => {
     await server.ctl('user', 'grant-role', 'root', 'root');
     await server.ctl('user', 'add', `pgarc:${PASSWORD}`);
     await server.ctl('role', 'add', 'backup');
-    await server.ctl('role', 'grant-permission', 'backup', '--prefix=true', 'readwrite', '/service/guarded/');
+    const grant = ['role', 'grant-permission', 'backup'];
+    await server.ctl(...grant, '--prefix=true', 'readwrite', '/service/guarded/pgarc/');
+    await server.ctl(...grant, 'readwrite', '/service/guarded/wale-backup-list');
     await server.ctl('user', 'grant-role', 'pgarc', 'backup');
   });
 
   it('the rights in docs/etcd.md are enough, before and after etcd asks for users', async () => {
     const { etcd, keys } = await openTestClient(user);
-    await etcd.put(keys.backups, 'before', {}, signal);
+    const key = `${keys.own}test`;
+    await etcd.put(key, 'before', {}, signal);
     await server.ctl('auth', 'enable');
-    await etcd.put(keys.backups, 'after', {}, signal);
+    await etcd.put(key, 'after', {}, signal);
     expect(await check(user)).toMatchObject({ status: 'ok' });
+    const store = await copySample();
+    const all = { ...user, PGARC_STORE: `file://${store}`, PGARC_SPOOL: await makeTemporaryFolder('spool') };
+    const deleted = await runPgarc(['delete', 'LATEST', '--confirm'], { env: all });
+    expect(deleted).toMatchObject({ code: 0, stderr: '' });
+    expect((await runPgarc(['backup-list', '--cached'], { env: all })).code).toBe(0);
     // The token goes with the memory of etcd, and with each change of users.
     await server.members[0]!.stop();
     await server.members[0]!.start();
-    await expect
-      .poll(() => etcd.get(keys.backups, signal), { timeout: 60_000 })
-      .toMatchObject({ value: 'after' });
+    await expect.poll(() => etcd.get(key, signal), { timeout: 60_000 }).toMatchObject({ value: 'after' });
     await server.ctl('--user=root:root', 'user', 'add', 'another:one');
-    await etcd.put(keys.backups, 'later', {}, signal);
-    expect(await etcd.get(keys.backups, signal)).toMatchObject({ value: 'later' });
+    await etcd.put(key, 'later', {}, signal);
+    expect(await etcd.get(key, signal)).toMatchObject({ value: 'later' });
   });
 
   it('says what is wrong, and never the password', async () => {

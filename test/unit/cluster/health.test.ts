@@ -54,9 +54,17 @@ describe('what is told of etcd', () => {
 
   it('is nothing of what a single request met', () => {
     const { told, health } = make();
-    for (const reason of ['denied', 'lease', 'refused']) health.noteFailure(fault(reason));
+    for (const reason of ['lease', 'refused']) health.noteFailure(fault(reason));
     health.noteFailure(new Error('another'));
     expect(told).toEqual([]);
+  });
+
+  it('is once that a right is missing', () => {
+    const { told, health } = make();
+    health.noteFailure(fault('denied'));
+    health.noteSuccess(true);
+    health.noteFailure(fault('denied'));
+    expect(told).toMatchObject([{ type: 'warning', message: 'it is denied' }]);
   });
 
   it('is that it was emptied, but not of answers in another order', () => {
