@@ -1,6 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { restore } from '../support/restore.ts';
 import { runProgram } from '../support/run.ts';
 import { makeStore } from '../support/stores.ts';
 import { startStreamingNode } from '../support/streaming.ts';
@@ -106,6 +107,16 @@ test('a primary, its standby and the standby of that, through promotion and rest
   await cascading.isUp('primary');
   expect(cascading.running.stderr()).toContain('keeping the standby');
   expect(await cascading.value('SELECT max(n) FROM numbers')).toBe('3');
+  await cascading.stop();
+
+  // What was restored from the archive runs as a primary, never as a standby by mistake.
+  const { dataDir } = await restore(store.env);
+  const again = await startStreamingNode(nodeEnv(follow(standby.port)), { dataDir });
+  expect((await again.running.result).code).toBe(4);
+  expect(again.running.stderr()).toContain('backup-fetch --standby');
+  again.start({ PGREPL_ROLE: 'PRIMARY' });
+  await again.isUp('primary');
+  expect(await again.value('SELECT max(n) FROM numbers')).toBe('3');
 });
 
 test('a copy that was cut off is begun anew; without a store the log says so; a wrong token ends it', async () => {
