@@ -1,8 +1,12 @@
 import { renderTable } from '../cli/render-table.ts';
 import { formatJson } from '../src/backup/format/json.ts';
 import { metadataKey, partitionKey, sentinelKey, walKey } from '../src/backup/format/keys.ts';
+import { refreshLists } from '../src/cluster/refresh-lists.ts';
+import { openStore } from '../src/store/open.ts';
 import { formatSegmentName } from '../src/wal/segment.ts';
 import { cleanUp } from '../test/support/cleanup.ts';
+import { startEtcd } from '../test/support/etcd.ts';
+import { openTestClient } from '../test/support/etcd-client.ts';
 import { makeTemporaryFolder } from '../test/support/temporary.ts';
 import { makeSegment } from '../test/support/wal-segment.ts';
 import { type ListedArchive, startListingServer } from './lib/listing-server.ts';
@@ -33,9 +37,11 @@ try {
     AWS_SECRET_ACCESS_KEY: 'bench',
     AWS_S3_FORCE_PATH_STYLE: 'true',
   };
+  const cluster = await fillEtcd(env);
   const rows: string[][] = [];
   for (const command of [
     ['backup-list', '--json'],
+    ['backup-list', '--json', '--cached'],
     ['retain', '--json', '--keep-window', '14d'],
     ['retain', '--json', '--keep-window', '14d', '--keep-weekly', '52', '--keep-monthly', '24'],
   ]) {
@@ -43,7 +49,7 @@ try {
     let requests = { lists: 0, gets: 0, others: 0 };
     for (let round = 0; round < ROUNDS; round++) {
       server.reset();
-      const measurement = await measure(pgarc, command, { env });
+      const measurement = await measure(pgarc, command, { env: { ...env, ...cluster } });
       log(`${command.join(' ')}: ${measurement.seconds.toFixed(2)} s`);
       best = faster(best, measurement);
       requests = server.count();
@@ -63,6 +69,17 @@ try {
   process.stdout.write(renderTable(header, rows, ['left', 'right', 'right', 'right', 'right', 'right']));
 } finally {
   await cleanUp();
+}
+
+/** Writes the list of backups into an etcd, as the daemon does. @returns settings to find it there */
+async function fillEtcd(env: Record<string, string>): Promise<Record<string, string>> {
+  const cluster = (await startEtcd()).env('bench');
+  const client = await openTestClient({ ...env, ...cluster });
+  const emit = () => undefined;
+  const store = await openStore(client.settings, emit);
+  await refreshLists({ ...client, store, emit }, new AbortController().signal);
+  store.close();
+  return cluster;
 }
 
 function makeArchive(): ListedArchive {
