@@ -121,8 +121,8 @@ function postgresCommon({ pgVersion, etcd }: Cluster): object {
     depends_on: Object.fromEntries(
       [...etcd.map(({ name }) => name), 'minio'].map((name) => [name, { condition: 'service_healthy' }]),
     ),
-    // A replica may take long to be made, and is well meanwhile.
-    healthcheck: health(['curl', '-fsS', '-o', '/dev/null', `http://127.0.0.1:${INSIDE.patroni}/liveness`]),
+    // Patroni lives; a replica may take long to be made, and is well meanwhile.
+    healthcheck: health(['healthcheck']),
     // The server's last checkpoint, and uploads under way.
     stop_grace_period: '60s',
     restart: 'unless-stopped',
