@@ -12,6 +12,9 @@ const scripts = [
   ...['s3-contents', 'failover', 'rejoin', 'reinit', 'restore-to', 'clean-up'].map(
     (name) => `tutorial/${name}`,
   ),
+  ...globSync('*', { cwd: `${ROOT}/images/patroni`, exclude: ['lib', 'Dockerfile', '*.md'] }).map(
+    (name) => `patroni/${name}`,
+  ),
   ...globSync('in-node/*', { cwd: `${ROOT}/images/tutorial` }).map((name) => `tutorial/${name}`),
 ];
 
