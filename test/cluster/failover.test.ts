@@ -68,12 +68,18 @@ test('kill -9 of the leader’s Patroni: its server is stopped at once and anoth
   await expectNothingLost();
 });
 
-test('the leader’s whole node is gone, its data too', async () => {
+test('the leader’s whole node is gone, its data and WAL that only its replicas have too', async () => {
   const leader = await cluster.whole();
-  await ledger.grow(20);
+  await cluster.minio.kill();
+  for (let round = 0; round < 2; round++) {
+    await ledger.grow(20);
+    await leader.query('SELECT pg_switch_wal()');
+  }
   await leader.kill();
-  await cluster.leader(leader);
   await leader.wipe();
+  await cluster.minio.start();
+  const next = await cluster.leader(leader);
+  await next.logged(/archived [0-9A-F]{24}, which the leader before had left out/, 0, 120_000);
   leader.start();
   await expectNothingLost();
 });

@@ -184,7 +184,6 @@ const QUICK = {
   PG_PARAMETERS: [
     'fsync=off',
     'shared_buffers=32MB',
-    'max_connections=40',
     'wal_retrieve_retry_interval=500ms',
     'wal_keep_size=64MB',
     'min_wal_size=32MB',

@@ -200,7 +200,7 @@ export async function makePatroniNode(options: PatroniNodeOptions): Promise<Patr
     for (let round = 0; round < 100; round++) {
       const found = (await findProcesses(folder)).filter(isMeant);
       if (found.length === 0) {
-        if (round > 0) return;
+        if (repeat) return;
         throw new Error(`node ${node.name} has no such process`);
       }
       for (const { pid } of found) killQuietly(pid);
@@ -209,9 +209,7 @@ export async function makePatroniNode(options: PatroniNodeOptions): Promise<Patr
     }
   }
 
-  atEnd(async () => {
-    await node.kill().catch(() => undefined);
-  });
+  atEnd(() => node.kill());
   return node;
 }
 
