@@ -14,6 +14,8 @@ import type { DaemonParts, DaemonService } from './services.ts';
 const TICK = 1000;
 /** Longest time between two beats of the election, ms. */
 const LONGEST_BEAT = 5000;
+/** PostgreSQL is waited for so long, ms. */
+const LOOK_LIMIT = 3000;
 /** Beats in the time of a lease. */
 const BEATS = 6;
 
@@ -46,8 +48,8 @@ export async function createScheduleService(
     clock: SYSTEM_CLOCK,
     seed: `${settings.scope ?? ''} ${settings.store ?? ''}`,
   });
-  const beat = Math.min(LONGEST_BEAT, ttl / BEATS);
-  const watch = new ServerWatch(settings, beat);
+  const beat = Math.min(LONGEST_BEAT, Math.round(ttl / BEATS));
+  const watch = new ServerWatch(settings, LOOK_LIMIT);
   const { backupFrom, backupMaxLag: maxLag } = settings;
   // A node without jobs must not lead: it would run nothing.
   const election =

@@ -84,8 +84,10 @@ export interface EndedRun {
   error: unknown;
 }
 
-/** Writing how a run ended may take so long, ms; its lock is held that long at least. */
+/** Writing how a run ended may take so long, ms, while the lock is held. */
 const SAVE_LIMIT = 10_000;
+/** And so long when it was lost: most likely etcd is away, and the record is written when it is back. */
+const LOST_SAVE_LIMIT = 2000;
 
 /**
  * Runs a job under its lock and writes it down before and after.
@@ -109,7 +111,7 @@ export async function runJob(
     request.onStart?.(active);
     emit({ type: 'jobStarted', ...active.run });
     const { record, result, error } = await work(deps, active, lock, held);
-    const saved = await save(book, record);
+    const saved = await save(book, record, lock.lost.aborted ? LOST_SAVE_LIMIT : SAVE_LIMIT);
     tell(emit, active, record, result, error, clock);
     return { record, saved, error };
   } finally {
@@ -142,8 +144,8 @@ async function work(
 }
 
 /** @returns false when the book cannot be written now, or another wrote into it */
-async function save(book: JobBook, record: JobRecord): Promise<boolean> {
-  const signal = AbortSignal.timeout(SAVE_LIMIT);
+async function save(book: JobBook, record: JobRecord, limit: number): Promise<boolean> {
+  const signal = AbortSignal.timeout(limit);
   try {
     const found = await book.read(record.job, signal);
     if (found.record !== undefined && !isSameRun(found.record, record)) return false;
