@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { createWriteStream, existsSync } from 'node:fs';
+import { closeSync, existsSync, openSync } from 'node:fs';
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pool, QueryResultRow } from 'pg';
@@ -109,14 +109,14 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
         dataDir,
         ...settings(options, folder, port),
       ]);
+      // Not through this process: what the server has said is in the file as soon as it has ended.
+      const log = openSync(logFile, 'a');
       const started = spawn(file, args, {
         cwd: folder,
         env: cleanEnvironment({ ...options.env, PGDATA: dataDir }),
-        stdio: ['ignore', 'pipe', 'pipe'],
+        stdio: ['ignore', log, log],
       });
-      const log = createWriteStream(logFile, { flags: 'a' });
-      started.stdout.pipe(log, { end: false });
-      started.stderr.pipe(log, { end: false });
+      closeSync(log);
       child = started;
       exitCode = undefined;
       started.once('error', () => {
