@@ -57,8 +57,7 @@ export function documentOf(facts: StatusFacts, picture: Picture, troubles: reado
     wal: scan === undefined ? null : { ...sourceOf(scan), ...scan.value },
     etcd: withoutBackups(etcd),
     daemon: describeDaemon(daemon),
-    jobs:
-      answered(jobs) === undefined ? null : { source: answered(jobs)!.source, jobs: answered(jobs)!.jobs },
+    jobs: describeJobs(jobs),
   };
 }
 
@@ -81,4 +80,10 @@ function describeDaemon(daemon: StatusFacts['daemon']): unknown {
   if (daemon.state !== 'ok') return null;
   const { pid, pgdata, answers, notReady, leader } = daemon.value;
   return { pid: pid ?? null, pgdata: pgdata ?? null, answers, notReady, leader: leader ?? null };
+}
+
+function describeJobs(jobs: StatusFacts['jobs']): unknown {
+  if (jobs.state !== 'ok') return null;
+  const { source, jobs: all } = jobs.value;
+  return { source, jobs: all };
 }

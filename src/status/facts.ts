@@ -105,8 +105,10 @@ export interface DaemonFacts {
 
 export interface JobFacts {
   jobs: readonly JobReport[];
-  /** Where the last results come from: the daemon, etcd, or the spool of this host. */
+  /** Where the last results come from: etcd, the spool of this host, or the daemon. */
   source: 'daemon' | 'etcd' | 'spool';
+  /** They are what this host knew last: etcd, where they are kept, does not answer. */
+  isKept: boolean;
   /** Scheduled times of a backup that have passed, the last two, oldest first. */
   backupTimes: readonly Date[];
 }

@@ -30,7 +30,7 @@ export async function gatherFacts(
   const opened = await attempt(limit, signal, async () =>
     store === undefined
       ? undefined
-      : openStore({ ...settings, requestTimeout: limit, storeTimeout: RETRIES }, () => undefined),
+      : openStore({ ...settings, requestTimeout: 2 * limit, storeTimeout: RETRIES }, () => undefined),
   );
   const keptScan = store === undefined ? undefined : await readScan(spool, store);
   const [postgres, files, stored, etcd, daemon] = await Promise.all([
@@ -43,7 +43,8 @@ export async function gatherFacts(
   answered(opened)?.close();
   const now = new Date();
   const runs = answered(etcd)?.runs;
-  const jobs = await attempt(limit, signal, (own) => askJobs(settings, answered(daemon), runs, now, own));
+  const sources = { daemon: answered(daemon), runs, lacksEtcd: etcd.state === 'failed' };
+  const jobs = await attempt(limit, signal, (own) => askJobs(settings, sources, now, own));
   return {
     now,
     node: settings.nodeName,

@@ -7,8 +7,7 @@ import type { Line } from './lines.ts';
 export function jobLines(facts: JobFacts | undefined, now: Date): Line[] {
   const jobs = facts?.jobs.filter(({ cron, last, running }) => cron ?? last ?? running) ?? [];
   if (facts === undefined || jobs.length === 0) return [{ label: 'jobs', text: 'none is scheduled' }];
-  const source =
-    facts.source === 'daemon' ? '' : facts.source === 'etcd' ? ', from etcd' : ', from the spool';
+  const source = facts.isKept ? `, from the ${facts.source} of this host` : '';
   return jobs.map((job) => ({ label: job.job, text: `${describeJob(job, now)}${source}` }));
 }
 

@@ -159,7 +159,8 @@ export const JOB: JobReport = {
 
 export const JOBS: JobFacts = {
   jobs: [JOB],
-  source: 'daemon',
+  source: 'etcd',
+  isKept: false,
   backupTimes: [new Date('2026-11-20T09:00:00Z'), new Date('2026-11-21T09:00:00Z')],
 };
 

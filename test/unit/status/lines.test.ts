@@ -134,7 +134,8 @@ it.each<[string, Partial<StatusFacts>, string]>([
     {
       jobs: ok({
         ...JOBS,
-        source: 'etcd',
+        source: 'daemon',
+        isKept: true,
         jobs: [
           {
             ...JOB,
@@ -149,7 +150,7 @@ it.each<[string, Partial<StatusFacts>, string]>([
         ],
       }),
     },
-    'runs on db2 for 3 min, 37 % (1 GiB of 3 GiB), copying; never ran; next 2026-11-22 09:00:00, in 21 h, from etcd',
+    'runs on db2 for 3 min, 37 % (1 GiB of 3 GiB), copying; never ran; next 2026-11-22 09:00:00, in 21 h, from the daemon of this host',
   ],
 ])('%s line of %o', (label, changes, expected) => {
   expect(line(label, changes)).toBe(expected);
