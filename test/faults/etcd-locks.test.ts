@@ -41,7 +41,7 @@ describe.concurrent('a holder that cannot keep its lock', () => {
     await waitFor(() => log.has('step cut'), patience);
     const next = log.start('next', 'hold', env('cut'));
     await proxy.close();
-    expect((await cut.result).stderr).toMatch(/etcd is not reachable|the lock backup is lost/);
+    expect((await cut.result).stderr).toContain('the lock backup is lost');
     await waitFor(() => log.has('begin next'), patience);
     next.child.kill('SIGTERM');
     await next.result;

@@ -7,8 +7,8 @@ import { openTestClient } from './etcd-client.ts';
 /**
  * A process that wants the lock of backups: `node contender.ts NAME FILE MODE`, with pgarc's settings in the
  * environment. Appends lines `begin|step|end|lost NAME` to the file. `loop`: takes the lock again and again, for a
- * few steps each. `hold`: takes it once and works until it is lost. `freeze`: the same, but stops itself
- * (SIGSTOP) after the third step. Each step is one that cannot be undone: etcd is asked before it.
+ * few steps each; a step cannot be undone, so etcd is asked before it. `freeze`: the same, but stops itself
+ * (SIGSTOP) after the third step. `hold`: takes it once and works until it is lost, without asking.
  */
 const [name = '', file = '', mode = ''] = process.argv.slice(2);
 const tell = (what: string) => appendFileSync(file, `${what} ${name}\n`);
@@ -23,10 +23,11 @@ async function work(lock: ClusterLock, steps: number): Promise<void> {
   tell('begin');
   try {
     for (let step = 1; step <= steps && !isOver; step++) {
-      await lock.assertHeld(signal);
+      if (mode !== 'hold') await lock.assertHeld(signal);
       tell('step');
+      // When it runs again it asks before any timer could tell it.
       if (mode === 'freeze' && step === 3) process.kill(process.pid, 'SIGSTOP');
-      await sleep(20, undefined, { signal: lock.lost });
+      else await sleep(20, undefined, { signal: lock.lost });
     }
     tell('end');
   } catch (error) {
