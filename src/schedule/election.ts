@@ -1,4 +1,5 @@
-import { joinElection, type Leadership, readLeader } from '../cluster/leadership.ts';
+import { readHolder } from '../cluster/holder.ts';
+import { joinElection, type Leadership } from '../cluster/leadership.ts';
 import { holdLease, type Lease } from '../cluster/lease.ts';
 import type { ClusterDeps } from '../cluster/lock.ts';
 import { listMembers, type Member, publishMember } from '../cluster/members.ts';
@@ -64,7 +65,7 @@ export class Election {
       const self = describeMember(node, state, others, new Date());
       this.#self = self;
       await this.#publish(self, signal);
-      this.#leader = (await readLeader(this.#deps, signal))?.node;
+      this.#leader = await this.#readLeader(signal);
       const leader = this.#leader;
       const choice = chooseNode([...others, self], { ...this.#options, leader });
       if (this.isLeader) {
@@ -87,6 +88,18 @@ export class Election {
     await this.#leadership.resign();
     await this.#lease?.close();
     this.#lease = undefined;
+  }
+
+  /** Rubbish in its place would keep all from leading, for ever: it is removed. */
+  async #readLeader(signal: AbortSignal): Promise<string | undefined> {
+    const { etcd, keys, emit } = this.#deps;
+    const found = await etcd.get(keys.leader, signal);
+    const holder = readHolder(found?.value);
+    if (found === undefined || holder !== undefined) return holder?.node;
+    if (await etcd.remove(keys.leader, signal, found.modRevision)) {
+      emit({ type: 'warning', message: `${keys.leader} held something else than a leader: it was removed` });
+    }
+    return undefined;
   }
 
   async #resign(): Promise<void> {

@@ -153,8 +153,13 @@ export class Scheduler {
   }
 
   async #restore(known: Known, signal: AbortSignal): Promise<void> {
-    const read = await this.#deps.book.read(known.job.name, signal);
-    if (read.record === undefined) await this.#deps.book.write(known.record!, read.revision, signal);
+    const { book, emit } = this.#deps;
+    const read = await book.read(known.job.name, signal);
+    if (read.record !== undefined) return;
+    const isRubbish = read.revision !== undefined;
+    if (!(await book.write(known.record!, read.revision, signal)) || !isRubbish) return;
+    const message = `the record of the job ${known.job.name} held something else: it is written anew`;
+    emit({ type: 'warning', message });
   }
 
   #learn(known: Known, record: JobRecord): void {

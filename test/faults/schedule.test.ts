@@ -222,6 +222,22 @@ it('etcd loses its quorum: the job ends before another could start, archiving go
   await leads(replica);
 });
 
+it('somebody writes rubbish over the keys: it is replaced, which is said once', async () => {
+  await leads(replica);
+  const run = await readRun();
+  await etcd.put(RUN, 'rubbish');
+  await etcd.put('/service/main/pgarc/leader', '{}');
+  await waitFor(async () => (await etcd.get(RUN)) !== 'rubbish', {
+    timeout: 60_000,
+    what: 'the record again',
+  });
+  expect(await readRun()).toEqual(run);
+  await leads(replica);
+  const said = [primary, replica].map(({ daemon }) => daemon.stderr()).join('');
+  expect(said.match(/the record of the job backup held something else/g)).toHaveLength(1);
+  expect(said.match(/held something else than a leader/g)).toHaveLength(1);
+});
+
 it('etcd is wiped: no job runs twice', async () => {
   const before = await addedSince([]);
   const run = await readRun();
