@@ -63,7 +63,7 @@ make_data() {
 init_primary() {
   say "making a new cluster in $PGDATA"
   initdb -D "$incoming" -U postgres -E UTF8 --locale=C.UTF-8 --data-checksums \
-    --auth-host=scram-sha-256 --auth-local=peer >&2
+    --auth-host=scram-sha-256 --auth-local=peer >/dev/null
   # Over the socket, the account of the server is the superuser; everybody else needs a password.
   cat >"$incoming/pg_hba.conf" <<HBA
 local all postgres peer map=pgrepl
