@@ -257,6 +257,8 @@ function describeTaken(name: string, inRecovery: boolean): PgarcError {
       hint: inRecovery
         ? 'On the primary run: checkpoint; select pg_switch_wal(); checkpoint; and try again when this standby has replayed it.'
         : 'Try again in a moment.',
+      // A standby's next restartpoint is minutes away.
+      retryable: true,
     },
   );
 }
