@@ -15,6 +15,8 @@ import { waitFor } from './wait.ts';
 export interface MinioOptions {
   /** Serve HTTPS with a certificate of a CA made for it. Default false. */
   tls?: boolean;
+  /** Where it keeps its objects; default a temporary folder. */
+  folder?: string | undefined;
 }
 
 export interface TestMinio {
@@ -106,7 +108,7 @@ export async function startMinio(options: MinioOptions = {}): Promise<TestMinio>
     async start() {
       const args = ['server', '--quiet', '--address', `127.0.0.1:${port}`];
       if (caFile !== undefined) args.push('--certs-dir', join(folder, 'certs'));
-      const [file, argv] = asUnprivileged(binary, [...args, join(folder, 'data')]);
+      const [file, argv] = asUnprivileged(binary, [...args, options.folder ?? join(folder, 'data')]);
       const started = spawn(file, argv, {
         cwd: folder,
         env: cleanEnvironment({

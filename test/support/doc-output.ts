@@ -1,0 +1,68 @@
+/** What differs from run to run, and the word that stands for it when two outputs are compared. */
+export type Varying = readonly [pattern: RegExp, word: string];
+
+const UNIT = '(?:B|KiB|MiB|GiB|kB|MB|GB|bytes)';
+const SPAN = '(?:ms|s|min|h|d|sec|seconds?|minutes?|hours?|days?)';
+
+const VARYING: readonly Varying[] = [
+  [/\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?| UTC)?/g, 'TIME'],
+  [/\b\d\d:\d\d:\d\d(\.\d+)?\b/g, 'TIME'],
+  // The timeline stays.
+  [/(?<![0-9A-Za-z])([0-9A-F]{8})[0-9A-F]{16}(\.[0-9A-F]{8}\.backup)?\b/g, '$1SEGMENT'],
+  [/\b[0-9A-F]{1,8}\/[0-9A-F]{1,8}\b/g, 'LSN'],
+  [/\b\d{18,20}\b/g, 'SYSTEM'],
+  [/\brequest [0-9A-Z]{12,}\b/g, 'request ID'],
+  [/\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b/g, 'UUID'],
+  [/\b\d+ WAL files? waits?\b/g, 'N WAL files wait'],
+  [new RegExp(`\\b\\d+(\\.\\d+)? ?${UNIT}(/s)?(?![\\w-])`, 'g'), 'SIZE'],
+  [new RegExp(`\\b\\d+(\\.\\d+)? ${SPAN}( \\d+ ${SPAN})?\\b`, 'g'), 'SPAN'],
+  [/\bjust now\b/g, 'SPAN ago'],
+  [/\b\d+(\.\d+)? ?%/g, 'PART'],
+  [/\b\d+ (files|objects|failures)\b/g, 'N $1'],
+  [/\b\d+ (segments of|of them WAL segments)\b/g, 'N $1'],
+  [/(\(newest\) +\S+(?: from LSN)? +)\d+ /g, '$1N '],
+  [/\b(pid|PID)(:? )\d+\b/g, '$1$2N'],
+  [/\[\d+\]/g, '[N]'],
+  [/\.{2,}/g, '..'],
+  [/[-─]{2,}/g, '--'],
+  [/ {2,}/g, ' '],
+];
+
+/** An output without what differs from run to run. */
+export function normalise(text: string, more: readonly Varying[] = []): string {
+  const common = [...more, ...VARYING].reduce((all, [pattern, word]) => all.replace(pattern, word), text);
+  const lines = common.split('\n').map((line) => line.trim());
+  while (lines.at(-1) === '') lines.pop();
+  return lines.join('\n');
+}
+
+/** Whether an output is what a page says. On the page `…` is any text, and any lines when it is one itself. */
+export function isAsWritten(written: string, actual: string, more: readonly Varying[] = []): boolean {
+  const lines = normalise(written, more).split('\n');
+  const pattern = lines.map((line) =>
+    line === '…' ? '(?:.*\n)*?' : `${line.split('…').map(escapeRegExp).join('.*?')}\n`,
+  );
+  return new RegExp(`^${pattern.join('')}$`).test(`${normalise(actual, more)}\n`);
+}
+
+function escapeRegExp(text: string): string {
+  return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+}
+
+/** What a terminal shows in the end of what was written to it. */
+export function readScreen(written: string): string {
+  return written
+    .replaceAll('\r\n', '\n')
+    .split('\n')
+    .map((line) => line.split('\r').reduce(overwrite, '').trimEnd())
+    .join('\n');
+}
+
+/** Writes text over a line from its beginning; only colours and "erase to the end" are understood. */
+function overwrite(line: string, text: string): string {
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: that is how a terminal is told
+  const erases = /\x1b\[0?K/.test(text);
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: as above
+  const shown = text.replace(/\x1b\[[0-9;?]*[A-Za-z]/g, '');
+  return erases ? shown : shown + line.slice(shown.length);
+}
