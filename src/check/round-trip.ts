@@ -62,12 +62,14 @@ export async function checkRoundTrip(
 export async function checkArchiver(session: PostgresSession, facts: ServerFacts): Promise<Finding> {
   if (facts.archiveMode === 'off')
     return { name: 'archiver', status: 'skipped', message: 'archive_mode is off' };
-  const { lastArchived, lastFailed, lastFailedTime, failedCount } = await readArchiverState(session);
+  const { lastArchived, lastArchivedTime, lastFailed, lastFailedTime, failedCount } =
+    await readArchiverState(session);
   const last = lastArchived === undefined ? 'it has archived nothing yet' : `archived last: ${lastArchived}`;
   if (lastFailed === undefined) return { name: 'archiver', status: 'ok', message: last };
   const when = lastFailedTime === undefined ? '' : ` at ${lastFailedTime.toISOString()}`;
   const failures = `${failedCount} failures, the last with ${lastFailed}${when}`;
-  if (lastArchived !== undefined && lastArchived >= lastFailed) {
+  // By time: a .history or .backup file that fails has a lower name than the segment before it.
+  if ((lastArchivedTime ?? 0) >= (lastFailedTime ?? 0)) {
     return { name: 'archiver', status: 'ok', message: `${last}; made good: ${failures}` };
   }
   return {

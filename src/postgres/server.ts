@@ -59,6 +59,7 @@ export async function readServerFacts(session: PostgresSession): Promise<ServerF
 /** What pg_stat_archiver counts on this server. */
 export interface ArchiverState {
   lastArchived: string | undefined;
+  lastArchivedTime: Date | undefined;
   lastFailed: string | undefined;
   lastFailedTime: Date | undefined;
   failedCount: number;
@@ -67,10 +68,12 @@ export interface ArchiverState {
 /** Reads pg_stat_archiver. */
 export async function readArchiverState(session: PostgresSession): Promise<ArchiverState> {
   const [row] = await session.query(`
-    select last_archived_wal, last_failed_wal, last_failed_time, failed_count::float8 as failed_count
+    select last_archived_wal, last_archived_time, last_failed_wal, last_failed_time,
+           failed_count::float8 as failed_count
     from pg_stat_archiver`);
   return {
     lastArchived: optionalText(row, 'last_archived_wal'),
+    lastArchivedTime: (row?.last_archived_time as Date | null) ?? undefined,
     lastFailed: optionalText(row, 'last_failed_wal'),
     lastFailedTime: (row?.last_failed_time as Date | null) ?? undefined,
     failedCount: Number(row?.failed_count ?? 0),
