@@ -24,7 +24,7 @@ export interface Answer {
   isRepeat: boolean;
 }
 
-type Attempt = { body: Readonly<Record<string, unknown>> } | { failure: Failure };
+type Attempt = { body: Readonly<Record<string, unknown>>; isRepeat: boolean } | { failure: Failure };
 
 /**
  * etcd's v3 API as JSON over HTTP, which every member of etcd from 3.4 on serves. Asks the member that answered
@@ -58,7 +58,7 @@ export class Gateway {
       const attempt = await this.#ask(endpoint, path, text, signal, options.timeout ?? timeout);
       if ('body' in attempt) {
         this.#current = index;
-        return { body: attempt.body, isRepeat: tried > 0 };
+        return { body: attempt.body, isRepeat: tried > 0 || attempt.isRepeat };
       }
       if (attempt.failure.kind !== 'unreachable') {
         this.#current = index;
@@ -124,7 +124,8 @@ export class Gateway {
     try {
       const body = JSON.parse(outcome.text) as Record<string, unknown>;
       if (body.error !== undefined) return { failure: readFailure(outcome.status, outcome.text) };
-      return { body: (body.result as Record<string, unknown> | undefined) ?? body };
+      const { isRepeat = false } = outcome;
+      return { body: (body.result as Record<string, unknown> | undefined) ?? body, isRepeat };
     } catch (error) {
       return { failure: { kind: 'unreachable', words: `the answer is not etcd's: ${messageOf(error)}` } };
     }

@@ -30,7 +30,10 @@ export interface PostOptions {
 }
 
 /** What came back: the answer, or in words why there is none. */
-export type PostOutcome = { status: number; text: string } | { failure: string };
+export type PostOutcome = ({ status: number; text: string } | { failure: string }) & {
+  /** It was sent twice, so that the first time may have done the work. */
+  isRepeat?: boolean;
+};
 
 /** Connections to the members of etcd, kept open between requests. */
 export class HttpClient {
@@ -46,7 +49,7 @@ export class HttpClient {
   async post(endpoint: Endpoint, path: string, body: string, options: PostOptions): Promise<PostOutcome> {
     const first = await this.#postOnce(endpoint, path, body, options);
     if (!('wasStale' in first && first.wasStale)) return first;
-    return this.#postOnce(endpoint, path, body, options);
+    return { ...(await this.#postOnce(endpoint, path, body, options)), isRepeat: true };
   }
 
   /** Cuts all connections. */

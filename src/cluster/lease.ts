@@ -1,4 +1,4 @@
-import { messageOf, PgarcError } from '../errors.ts';
+import { isPgarcError, messageOf, PgarcError } from '../errors.ts';
 import type { Etcd } from './etcd.ts';
 
 /** A lease in etcd that is kept alive. */
@@ -13,8 +13,8 @@ export interface Lease {
   /** From now on each keep-alive also looks whether this key is there and bound to this lease. */
   guard(key: string): void;
   /**
-   * Asks etcd now.
-   * @throws PgarcError the reason of `lost` when it is lost; `etcd-unreachable`
+   * Asks etcd now, and again while it does not answer and the lease is good.
+   * @throws PgarcError the reason of `lost` when it is lost; the signal's reason
    */
   assertHeld(signal: AbortSignal): Promise<void>;
   /** Ends it, with its keys; `lost` does not abort for that. Never throws: a lease left behind ends by itself. */
@@ -69,11 +69,34 @@ class KeptLease implements Lease {
   }
 
   async assertHeld(signal: AbortSignal): Promise<void> {
+    const until = AbortSignal.any([signal, this.#lost.signal]);
+    // Work of hours is not given up for etcd's silence as long as the lease is good.
+    for (let isSure = false; !isSure; ) {
+      this.#checkClock();
+      until.throwIfAborted();
+      isSure = await this.#renew(until).then(
+        () => true,
+        (error: unknown) => this.#waitAfter(error, until),
+      );
+    }
     this.#checkClock();
-    this.#lost.signal.throwIfAborted();
-    await this.#renew(AbortSignal.any([signal, this.#lost.signal]));
-    this.#checkClock();
-    this.#lost.signal.throwIfAborted();
+    until.throwIfAborted();
+  }
+
+  async #waitAfter(error: unknown, until: AbortSignal): Promise<false> {
+    until.throwIfAborted();
+    if (!isPgarcError(error, 'etcd-unreachable') || !error.retryable) throw error;
+    this.#problem = error.message;
+    await new Promise<void>((resolve) => {
+      const end = () => {
+        clearTimeout(timer);
+        until.removeEventListener('abort', end);
+        resolve();
+      };
+      const timer = setTimeout(end, this.#ttl / RENEWALS / 4);
+      until.addEventListener('abort', end, { once: true });
+    });
+    return false;
   }
 
   async close(): Promise<void> {

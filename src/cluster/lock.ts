@@ -22,8 +22,9 @@ export interface ClusterLock {
   /** Aborts with a PgarcError as soon as the lock may no longer be relied on: end the work at once. */
   readonly lost: AbortSignal;
   /**
-   * Asks etcd whether it is held still; before a step that cannot be undone.
-   * @throws PgarcError the reason of `lost`; `etcd-unreachable`
+   * Asks etcd whether it is held still; before a step that cannot be undone. While etcd does not answer it is asked
+   * again, until the lock is lost.
+   * @throws PgarcError the reason of `lost`; the signal's reason
    */
   assertHeld(signal: AbortSignal): Promise<void>;
   /** Never throws: a lock that cannot be given back ends with its lease. */

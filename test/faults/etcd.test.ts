@@ -96,7 +96,7 @@ describe('three members', () => {
     const lock = await acquireLock(deps('a'), 'backup', { ttl: 15_000 }, signal);
     const leader = await server.leader();
     await leader.kill();
-    await waitFor(() => lock.assertHeld(signal).then(() => true));
+    await lock.assertHeld(signal);
     expect(lock.lost.aborted).toBe(false);
     await leader.start();
     await server.ready();

@@ -147,4 +147,12 @@ it('an answer that is lost is no failure: what was written is found again', asyn
   const other = await openTestClient(env);
   expect(await other.etcd.create('/service/lost', '2', {}, signal)).toBe(false);
   expect(proxy.requests.map(({ fault }) => fault)).toEqual(['lose-answer', 'lose-answer']);
+
+  // Over a connection that was open before, the same member is asked again.
+  const alone = await openTestClient({ ...env, PGARC_ETCD_ENDPOINTS: proxy.endpoint });
+  await alone.etcd.get('/service/lost', signal);
+  proxy.reset();
+  proxy.add({ path: /\/v3\/kv\/txn/, times: 1, fault: { kind: 'lose-answer' } });
+  expect(await alone.etcd.create('/service/again', '1', {}, signal)).toBe(true);
+  expect(proxy.requests.map(({ fault }) => fault)).toEqual(['lose-answer', 'pass']);
 });
