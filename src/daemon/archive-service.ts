@@ -64,6 +64,7 @@ export async function createArchiveService(
 
   const silence = bus.listen((event) => {
     timer.hear(event);
+    if (event.type === 'jobFinished' || event.type === 'jobFailed') list = undefined;
     if (event.type === 'backupsListed') list = { backups: event.backups, readAt: performance.now() };
   });
   const ticking = setInterval(() => {

@@ -23,6 +23,8 @@ export class ScanTimer {
   readonly #now: () => number;
   #leads: boolean;
   #dueAt: number;
+  /** Before this no scan begins, whatever changes. */
+  #restsUntil = 0;
   #downUntil = 0;
 
   constructor({ interval, hasElection, age, now = () => performance.now() }: ScanTimerOptions) {
@@ -38,6 +40,8 @@ export class ScanTimer {
     if (event.type === 'leadershipChanged' && this.#hasElection) this.#leads = event.isLeader;
     else if (event.type === 'storeDown') this.#downUntil = this.#now() + DOWN;
     else if (event.type === 'storeUp') this.#downUntil = 0;
+    else if (changesArchive(event))
+      this.#dueAt = Math.min(this.#dueAt, Math.max(this.#now(), this.#restsUntil));
   }
 
   get isDue(): boolean {
@@ -46,6 +50,12 @@ export class ScanTimer {
 
   /** A scan has ended, well or not. @param cost ms it took */
   noteEnd(cost: number): void {
-    this.#dueAt = this.#now() + Math.max(this.#interval, cost / SHARE);
+    this.#restsUntil = this.#now() + cost / SHARE;
+    this.#dueAt = Math.max(this.#now() + this.#interval, this.#restsUntil);
   }
+}
+
+/** A new backup, or less of the archive. */
+function changesArchive(event: PgarcEvent): boolean {
+  return (event.type === 'jobFinished' || event.type === 'jobFailed') && event.job !== 'verify';
 }

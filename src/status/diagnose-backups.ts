@@ -50,7 +50,7 @@ function diagnoseList({ now, jobs, postgres, files }: StatusFacts, { backups, ne
 
 function diagnoseWindow({ scan, newest }: Picture): Trouble[] {
   if (scan === undefined) return [];
-  const { window, gaps, missingSegments, missing, broken, brokenCount, segments } = scan.value;
+  const { at, window, gaps, missingSegments, missing, broken, brokenCount, segments } = scan.value;
   const found: Trouble[] = [];
   const add = (message: string, command: string) => found.push({ subject: 'window', message, command });
   if (gaps > 0) {
@@ -61,7 +61,7 @@ function diagnoseWindow({ scan, newest }: Picture): Trouble[] {
   if (brokenCount > 0) {
     const more = brokenCount > 1 ? ` and ${brokenCount - 1} more` : '';
     add(`${broken[0]}${more} cannot be recovered: some of the WAL it needs is missing`, 'pgarc wal-verify');
-  } else if (window === null && newest !== undefined) {
+  } else if (window === null && newest !== undefined && Date.parse(at) > newest.finishTime.getTime()) {
     add(
       segments === 0
         ? 'the archive holds no WAL, and no backup can do without'

@@ -110,10 +110,16 @@ function describeNewest({ kind, uncompressedSize, permanent }: Backup): string {
   ]);
 }
 
-function describeWindow(facts: StatusFacts, { scan }: Picture): string {
+function describeWindow(facts: StatusFacts, { scan, newest }: Picture): string {
   if (scan === undefined) return unknown(facts.scan, facts.backups);
   const { window } = scan.value;
-  if (window === null) return join(['no moment can be recovered', source(scan, facts.now)]);
+  if (window === null) {
+    const isBefore = newest !== undefined && Date.parse(scan.value.at) <= newest.finishTime.getTime();
+    const words = isBefore
+      ? 'unknown: the WAL was listed before the newest backup'
+      : 'no moment can be recovered';
+    return join([words, source(scan, facts.now)]);
+  }
   const from = new Date(window.from);
   const to = window.to === null ? undefined : new Date(window.to);
   const span = to === undefined ? undefined : formatDuration(Math.max(0, to.getTime() - from.getTime()));

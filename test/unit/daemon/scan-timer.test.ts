@@ -65,3 +65,25 @@ it('is for the node that leads, where there is an election', () => {
   timer.hear(led(false));
   expect(timer.isDue).toBe(false);
 });
+
+it('comes early after a job that changed the archive, as long as it costs little', () => {
+  const done: PgarcEvent = {
+    type: 'jobFinished',
+    job: 'backup',
+    node: 'a',
+    scheduledFor: '2026-11-21T02:00:00.000Z',
+    attempt: 1,
+    durationMs: 1,
+    outcome: 'ok',
+  };
+  const { timer, after } = start();
+  timer.noteEnd(1000);
+  timer.hear({ ...done, job: 'verify' });
+  expect(after(20_000)).toBe(false);
+  timer.hear(done);
+  expect(timer.isDue).toBe(true);
+  timer.noteEnd(MINUTE / 2);
+  timer.hear(done);
+  expect(after(10 * MINUTE - 1)).toBe(false);
+  expect(after(1)).toBe(true);
+});

@@ -101,6 +101,11 @@ it.each<[string, Partial<StatusFacts>, string]>([
   ],
   ['window', { scan: ok({ ...SCAN, window: null }) }, 'no moment can be recovered'],
   [
+    'window',
+    { scan: failed('x'), keptScan: { ...SCAN, at: ago(200).toISOString(), window: null } },
+    'unknown: the WAL was listed before the newest backup, from the daemon, 3 h 20 min old',
+  ],
+  [
     'gaps',
     { scan: ok({ ...SCAN, gaps: 1, missingSegments: 3 }) },
     '1, 3 segments are missing, 66 segments of 200 MiB stored',
