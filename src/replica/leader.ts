@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isPgarcError, messageOf } from '../errors.ts';
+import { isPgarcError, messageOf, PgarcError } from '../errors.ts';
 import { connectPostgres, type PostgresSession, type PostgresSettings } from '../postgres/connection.ts';
 import { findPassword } from '../postgres/passfile.ts';
 import { requireLsn } from '../postgres/server.ts';
@@ -18,6 +18,7 @@ export interface AskOptions {
 
 /** As Patroni's wale_restore waits, ms. */
 const RETRY_PAUSE = 1000;
+const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'] as const;
 /** For all queries of one connection, ms. */
 const ANSWER_TIMEOUT = 10_000;
 
@@ -56,7 +57,10 @@ async function settingsFor(
   { host, port }: Host,
   own: PostgresSettings,
 ): Promise<PostgresSettings> {
-  const sslmode = info.sslmode as PostgresSettings['pgSslmode'];
+  const sslmode = SSL_MODES.find((mode) => mode === info.sslmode);
+  if (info.sslmode && sslmode === undefined) {
+    throw new PgarcError('usage', `--connstring names no sslmode of libpq: ${info.sslmode.slice(0, 20)}`);
+  }
   const settings: PostgresSettings = {
     ...own,
     pgHost: host ?? own.pgHost,

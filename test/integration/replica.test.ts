@@ -279,6 +279,7 @@ describe('what is refused, with code 2 and nothing touched', () => {
       ['--threshold-megabytes=many'],
       ['--no_leader=perhaps'],
       ['--connstring=host'],
+      ['--connstring=host=127.0.0.1 sslmode=perhaps'],
       ['--store=nowhere'],
       ['--verbosely'],
     ]) {

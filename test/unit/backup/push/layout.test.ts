@@ -34,6 +34,7 @@ describe('what is left out', () => {
     ['database', 'pg_internal.init.4711', true],
     ['database', 't3_16384', true],
     ['database', 't3_16384_fsm.1', true],
+    ['root', 'pgsql_tmp.pgarc-restore', true],
     ['other', 't3_16384', false],
     ['database', 'tables', false],
   ] as const)('in %s: %s %s', (folder, entry, expected) => expect(isLeftOut(folder, entry)).toBe(expected));
