@@ -44,7 +44,8 @@ export async function createNoticeService(
   const path = join(spool.folder, MEMORY);
   const memory = await readMemory(path);
   let saving: Promise<void> = Promise.resolve();
-  let cluster: string | undefined;
+  // A job may end before the daemon has looked for its cluster.
+  let cluster = settings.pgdata === undefined ? undefined : await readIdentifier(settings.pgdata);
 
   function save(): void {
     saving = saving
@@ -88,8 +89,7 @@ export async function createNoticeService(
 
   return {
     async clusterFound({ pgdata }) {
-      const control = await readControlFile(pgdata).catch(() => undefined);
-      cluster = control?.systemIdentifier.toString();
+      cluster = await readIdentifier(pgdata);
     },
     /** Other parts may still have something to tell: only once the daemon's deadline is over it listens no more. */
     async stop() {
@@ -103,6 +103,11 @@ export async function createNoticeService(
       await saving;
     },
   };
+}
+
+async function readIdentifier(pgdata: string): Promise<string | undefined> {
+  const control = await readControlFile(pgdata).catch(() => undefined);
+  return control?.systemIdentifier.toString();
 }
 
 function capitalize<Job extends JobName>(job: Job): Capitalize<Job> {

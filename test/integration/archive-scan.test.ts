@@ -61,7 +61,7 @@ async function start(interval = 20, values: Record<string, string> = {}, more: o
 
 it('lists backups and WAL, tells it, and keeps it in the spool', async () => {
   const { scans, heard, location, stop } = await start();
-  await waitFor(() => scans().length >= 2);
+  await waitFor(() => scans().length > 0);
   await stop();
   const lists = heard.filter(({ type }) => type === 'backupsListed');
   expect(lists).toHaveLength(1);

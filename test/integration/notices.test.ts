@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
@@ -9,11 +9,15 @@ import type { DaemonParts } from '../../src/daemon/services.ts';
 import type { JobRun, PgarcEvent } from '../../src/report/events.ts';
 import type { Notice } from '../../src/report/notices/notice.ts';
 import { atEnd } from '../support/cleanup.ts';
+import { startDaemon } from '../support/daemon.ts';
+import { makeFakeCluster } from '../support/fake-cluster.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { ROOT } from '../support/pgarc.ts';
 import { mustRun } from '../support/run.ts';
-import { makeTemporaryFolder } from '../support/temporary.ts';
+import { makeOwnedDirectory, makeTemporaryFolder } from '../support/temporary.ts';
+import { giveAway } from '../support/unprivileged.ts';
 import { waitFor } from '../support/wait.ts';
+import { copySample } from './sample.ts';
 
 interface Heard {
   method: string;
@@ -231,4 +235,58 @@ it('goes to the address itself, whatever proxy the environment names', async () 
     env: { http_proxy: 'http://127.0.0.1:9', NODE_USE_ENV_PROXY: '1' },
   });
   expect(heard.map(({ path }) => path)).toEqual(['/direct']);
+});
+
+it('is told by a real daemon how its jobs go, over its restart', async () => {
+  const store = await copySample();
+  const spool = await makeTemporaryFolder('spool');
+  const cluster = await makeFakeCluster();
+  const env = {
+    PGARC_STORE: `file://${store}`,
+    PGARC_SPOOL: spool,
+    PGDATA: cluster.data,
+    PGARC_NODE_NAME: 'db1',
+    PGARC_WEBHOOK_URL: webhook().webhookUrl,
+    PGARC_KEEP_FULL: '5',
+    PGARC_SCHEDULE_RETAIN_CRON: '0 0 1 1 *',
+    PGARC_SCHEDULE_RETAIN_CATCH_UP: 'true',
+    PGARC_SCHEDULE_RETAIN_PING_URL: `${proxy.endpoint}/ping/${SECRET}`,
+  };
+  // A run of years ago: the one of this year is made up for at once.
+  const lastRun = {
+    job: 'retain',
+    node: 'db1',
+    attempt: 1,
+    state: 'ok',
+    startedAt: '2020-01-01T00:00:00.000Z',
+  };
+  const forget = async () => {
+    const folder = await makeOwnedDirectory(join(spool, 'schedule'));
+    const path = join(folder, 'retain.json');
+    await writeFile(path, JSON.stringify({ ...lastRun, scheduledFor: lastRun.startedAt }));
+    giveAway(path);
+  };
+  const paths = () => heard.map(({ path }) => path.replace(`/${SECRET}`, '').replace(/\?.*/, ''));
+  const damaged = join(store, 'wal_005/00000002.history.lz4');
+  await writeFile(damaged, 'not lz4');
+  await forget();
+  const first = await startDaemon(env);
+  await waitFor(() => heard.length === 3);
+  expect((await first.stop()).code).toBe(0);
+  expect(paths().sort()).toEqual(['/hook', '/ping/fail', '/ping/start']);
+  expect(heard.find(({ notice }) => notice)?.notice).toMatchObject({
+    what: 'jobFailed',
+    job: 'retain',
+    cluster: cluster.systemIdentifier.toString(),
+    run: { state: 'failed', node: 'db1' },
+  });
+  heard.length = 0;
+  await rm(damaged);
+  await forget();
+  const second = await startDaemon(env);
+  await waitFor(() => heard.length === 3);
+  expect((await second.stop()).code).toBe(0);
+  expect(paths().sort()).toEqual(['/hook', '/ping', '/ping/start']);
+  expect(told()).toEqual(['well']);
+  expect(first.stderr() + second.stderr()).not.toContain(SECRET);
 });
