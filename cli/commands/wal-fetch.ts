@@ -29,7 +29,7 @@ export function define(command: Command, context: CliContext): void {
         import('../../src/wal/patience.ts'),
       ]);
       const cluster = await findCluster(destination, { cwd, pgdata });
-      const fetchTimeout = await choosePatience(cluster, settings.fetchTimeout);
+      const fetchTimeout = await choosePatience(cluster, settings);
       const [{ fetchWal }, { EXTENSION_OF }, store] = await Promise.all([
         import('../../src/wal/fetch.ts'),
         import('../../src/wal/read-object.ts'),

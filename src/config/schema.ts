@@ -24,6 +24,9 @@ import {
   timeZone,
 } from './value-types.ts';
 
+/** Of a server that recovers, ms: giving up ends its recovery. */
+const FETCH_TIMEOUT = 600_000;
+
 /** Every setting, in the order people read them. */
 export const SCHEMA: Schema = {
   store: {
@@ -85,8 +88,15 @@ export const SCHEMA: Schema = {
   fetchTimeout: {
     name: 'fetch-timeout',
     type: timeout(0),
-    fallback: () => 600_000,
+    fallback: () => FETCH_TIMEOUT,
     description: 'how long wal-fetch keeps asking a store that does not answer',
+  },
+  standbyFetchTimeout: {
+    name: 'standby-fetch-timeout',
+    type: timeout(0),
+    fallback: (_, { fetchTimeout }) => (fetchTimeout === FETCH_TIMEOUT ? 5000 : fetchTimeout),
+    fallbackText: 'fetch-timeout where that is set, else 5s',
+    description: 'the same on a standby, which cannot stream while it waits for an answer',
   },
   requestTimeout: {
     name: 'request-timeout',

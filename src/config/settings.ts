@@ -19,6 +19,8 @@ export interface Settings extends JobSettings<'Backup'>, JobSettings<'Retain'>, 
 
   /** How long wal-fetch keeps asking a store that does not answer. */
   fetchTimeout: number;
+  /** The same on a standby: it asks again by itself, and between two questions it streams. */
+  standbyFetchTimeout: number;
   /** Deadline of one request. */
   requestTimeout: number;
   /** How long a store operation is retried as a whole. */

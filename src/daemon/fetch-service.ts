@@ -4,7 +4,7 @@ import { type ControlFile, readControlFile } from '../postgres/control-file.ts';
 import { openStore } from '../store/open.ts';
 import { expectFile, type FetchDeps, fetchAhead, fetchPatiently } from '../wal/fetch.ts';
 import { classifyWalFile } from '../wal/file-name.ts';
-import { choosePatience, STANDBY_PATIENCE } from '../wal/patience.ts';
+import { choosePatience } from '../wal/patience.ts';
 import { EXTENSION_OF } from '../wal/read-object.ts';
 import { type Cluster, isInWalFolder, isSameCluster } from './cluster.ts';
 import { PrefetchWindow } from './prefetch-window.ts';
@@ -43,7 +43,7 @@ export async function createFetchService(parts: DaemonParts): Promise<DaemonServ
   const { fetchTimeout } = settings;
   // The store itself asks again for as long as PostgreSQL shall wait.
   const patientStore = await openStore({ ...settings, storeTimeout: fetchTimeout }, bus.emit);
-  const standbyStore = await openStore({ ...settings, storeTimeout: STANDBY_PATIENCE }, bus.emit);
+  const standbyStore = await openStore({ ...settings, storeTimeout: settings.standbyFetchTimeout }, bus.emit);
   // Whoever asks for a segment that is on its way must not wait for longer than he would alone.
   const hastyStore = await openStore({ ...settings, storeTimeout: 0 }, bus.emit);
   const unwatch = watchFolder(spool.in, (event) => {
@@ -70,8 +70,8 @@ export async function createFetchService(parts: DaemonParts): Promise<DaemonServ
       emit: bus.emit,
       async fetch(name, path, signal) {
         const expectation = expectFile(name, control);
-        const patience = await choosePatience(cluster.pgdata, fetchTimeout);
-        const store = patience < fetchTimeout ? standbyStore : patientStore;
+        const patience = await choosePatience(cluster.pgdata, settings);
+        const store = patience === fetchTimeout ? patientStore : standbyStore;
         const patient = { ...deps, store, fetchTimeout: patience };
         const { bytes, extension } = await fetchPatiently(patient, expectation, path, signal);
         // An archive of another tool: its next segments have the same extension.
