@@ -185,7 +185,6 @@ const QUICK = {
     'fsync=off',
     'shared_buffers=32MB',
     'wal_retrieve_retry_interval=500ms',
-    'wal_keep_size=64MB',
     'min_wal_size=32MB',
     'log_min_messages=info',
   ].join('\n'),

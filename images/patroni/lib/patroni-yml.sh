@@ -108,8 +108,6 @@ YAML
     archive_mode: 'on'
     archive_command: $(yaml "'$PGARC' wal-push \"%p\"")
     archive_timeout: ${ARCHIVE_TIMEOUT}s
-    # Here as well, for pg_rewind on an old leader.
-    restore_command: $(yaml "'$PGARC' wal-fetch \"%f\" \"%p\"")
 YAML
   else
     echo "    archive_mode: 'off'"
