@@ -6,7 +6,7 @@ import { startDaemon, type TestDaemon } from '../support/daemon.ts';
 import { startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { startMinio, type TestMinio } from '../support/minio.ts';
-import { mustRunPgarc } from '../support/pgarc.ts';
+import { mustRunPgarc, runPgarc } from '../support/pgarc.ts';
 import { startPostgres, startStandby, type TestPostgres } from '../support/postgres.ts';
 import { makeTemporaryFolder } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
@@ -183,6 +183,9 @@ it('the leader is killed in the midst of a backup: the other takes it once, and 
   // The other node sees that it runs, and does not start it.
   const shown = await mustRunPgarc(['schedule'], { env: primary.env });
   expect(shown.stdout).toContain('backup runs on two');
+  const byHand = await runPgarc(['schedule', 'run', 'backup'], { env: primary.env });
+  expect(byHand.code).toBe(6);
+  expect(byHand.stderr).toContain('two (pid');
   const killed = performance.now();
   await replica.daemon.kill();
   release();
@@ -212,6 +215,9 @@ it('etcd loses its quorum: the job ends before another could start, archiving go
   });
   release();
   await archives(primary.server);
+  const shown = await mustRunPgarc(['schedule'], { env: replica.env });
+  expect(shown.stdout).toMatch(/backup failed on two: .*\nFrom the spool of two; etcd does not answer/);
+  expect((await runPgarc(['schedule', 'run', 'backup'], { env: primary.env })).code).toBe(7);
   expect(await addedSince(before)).toEqual([]);
   for (const { daemon } of [primary, replica]) expect(daemon.stderr().match(/ etcdDown /g)).toHaveLength(1);
 
