@@ -3,6 +3,7 @@ import type { SettingKey } from '../../src/config/definition.ts';
 import { describeOrigin, type ResolvedSettings } from '../../src/config/resolve.ts';
 import { SCHEMA, SETTING_KEYS } from '../../src/config/schema.ts';
 import { variablesOf } from '../../src/config/variables.ts';
+import { checkTogether } from '../check-settings.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
 import { renderTable } from '../render-table.ts';
@@ -23,9 +24,7 @@ export function define(command: Command, context: CliContext): void {
     if (options.json) context.printJson(describeSettings(resolved));
     else context.stdout.write(renderSettings(resolved));
     for (const message of resolved.warnings) context.emit({ type: 'warning', message });
-    // Settings that are each in order may still contradict each other.
-    const { jobsOf } = await import('../../src/schedule/jobs.ts');
-    jobsOf(resolved.settings);
+    await checkTogether(resolved.settings);
   });
 }
 

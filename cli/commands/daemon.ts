@@ -5,6 +5,7 @@ import type { Command } from 'commander';
 import { USUAL_FILE } from '../../src/config/load.ts';
 import type { ResolvedSettings } from '../../src/config/resolve.ts';
 import type { DaemonOptions } from '../../src/daemon/daemon.ts';
+import { checkTogether } from '../check-settings.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
 import { collectSettingOptions } from '../setting-options.ts';
@@ -26,8 +27,7 @@ export function define(command: Command, context: CliContext): void {
     const settingsFile = { path, found: await statOrUndefined(path) };
     // Again, now that the file's time is known: a change after that is seen by it.
     const settings = await context.loadSettings();
-    const { jobsOf } = await import('../../src/schedule/jobs.ts');
-    jobsOf(settings);
+    await checkTogether(settings);
     const [{ runDaemon }, { fingerprintOf }, { openEncoder }, { openStore }, { createDaemonLog }, services] =
       await Promise.all([
         import('../../src/daemon/daemon.ts'),

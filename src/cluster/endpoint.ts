@@ -1,3 +1,4 @@
+import type { Settings } from '../config/settings.ts';
 import { PgarcError } from '../errors.ts';
 
 /** One member of etcd. */
@@ -10,6 +11,26 @@ export interface Endpoint {
 }
 
 const DEFAULT_PORT = 2379;
+
+type EtcdSettings = Pick<
+  Settings,
+  'etcdEndpoints' | 'etcdUser' | 'etcdPassword' | 'etcdCaFile' | 'etcdCertFile'
+>;
+
+/**
+ * The members of etcd that the settings name; no file is read.
+ * @throws PgarcError `setting-invalid` for what is no address, and for a user without a password
+ */
+export function endpointsOf(settings: EtcdSettings): Endpoint[] {
+  const { etcdEndpoints, etcdUser, etcdPassword, etcdCaFile, etcdCertFile } = settings;
+  const endpoints = parseEndpoints(etcdEndpoints, etcdCaFile !== undefined || etcdCertFile !== undefined);
+  if (endpoints.length === 0 || (etcdUser === undefined) === (etcdPassword === undefined)) return endpoints;
+  const [given, missing] =
+    etcdPassword === undefined ? ['etcd-user', 'etcd-password'] : ['etcd-password', 'etcd-user'];
+  throw new PgarcError('setting-invalid', `setting ${given} is set, but not ${missing}`, {
+    hint: 'Set both where etcd asks for users, else none of them.',
+  });
+}
 
 /**
  * Reads the items of `etcd-endpoints`: `HOST`, `HOST:PORT`, `[::1]:2379` or an http or https URL.

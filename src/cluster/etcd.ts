@@ -1,7 +1,7 @@
 import type { Settings } from '../config/settings.ts';
 import type { Emit } from '../report/events.ts';
 import { createEtcd } from './client.ts';
-import { parseEndpoints } from './endpoint.ts';
+import { endpointsOf } from './endpoint.ts';
 import { Gateway } from './gateway.ts';
 import { EtcdHealth } from './health.ts';
 import { readTlsFiles } from './tls.ts';
@@ -81,8 +81,7 @@ export interface Etcd {
  */
 export function openEtcd(settings: Settings, emit?: Emit): Etcd | undefined {
   if (settings.etcdEndpoints.length === 0 || settings.scope === undefined) return undefined;
-  const withTls = settings.etcdCaFile !== undefined || settings.etcdCertFile !== undefined;
-  const endpoints = parseEndpoints(settings.etcdEndpoints, withTls);
+  const endpoints = endpointsOf(settings);
   const gateway = new Gateway({
     endpoints,
     user: settings.etcdUser,

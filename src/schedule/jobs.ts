@@ -1,5 +1,5 @@
 import { SCHEMA } from '../config/schema.ts';
-import type { JobSettings } from '../config/settings.ts';
+import type { JobSettings, Settings } from '../config/settings.ts';
 import { duration } from '../config/value-types.ts';
 import { PgarcError } from '../errors.ts';
 import { type RuleSettings, rulesOf } from '../retention/rules.ts';
@@ -25,7 +25,8 @@ type Part = 'Backup' | 'Retain' | 'Verify';
 export type ScheduleSettings = JobSettings<'Backup'> &
   JobSettings<'Retain'> &
   JobSettings<'Verify'> &
-  RuleSettings;
+  RuleSettings &
+  Pick<Settings, 'etcdEndpoints' | 'scope'>;
 
 /**
  * The three jobs of the settings.
@@ -34,11 +35,20 @@ export type ScheduleSettings = JobSettings<'Backup'> &
 export function jobsOf(settings: ScheduleSettings): Job[] {
   const jobs = JOB_NAMES.map((name) => readJob(name, settings));
   const retain = jobs.find(({ name }) => name === 'retain');
-  if (retain?.cron !== undefined && rulesOf(settings) === undefined) {
+  // Asked for in any case: rules that would keep nothing are refused by whoever reads them, scheduled or not.
+  const rules = rulesOf(settings);
+  if (retain?.cron !== undefined && rules === undefined) {
     throw contradiction(
       ['schedule-retain-cron'],
       'setting schedule-retain-cron is set, but no rule of retention: nothing would ever be deleted',
       'Set keep-window or another of the rules in docs/retention.md, or remove schedule-retain-cron.',
+    );
+  }
+  if (hasSchedule(jobs) && settings.etcdEndpoints.length > 0 && settings.scope === undefined) {
+    throw contradiction(
+      ['etcd-endpoints', 'scope'],
+      'setting etcd-endpoints is set, but not scope: each node would run the scheduled jobs by itself',
+      'Set scope, the same on all nodes of the cluster, or remove etcd-endpoints.',
     );
   }
   return jobs;

@@ -76,6 +76,10 @@ it('refuses what cannot be, before anything starts', async () => {
     [{ PGARC_SCHEDULE_VERIFY_TIME_ZONE: 'Europe/Bielefeld' }, 'schedule-verify-time-zone'],
     [{ PGARC_SCHEDULE_RETAIN_CRON: '0 4 * * *', PGARC_KEEP_FULL: '' }, 'schedule-retain-cron'],
     [{ PGARC_SCHEDULE_RETAIN_CRON: '0 4 * * *', PGARC_KEEP_FULL: '0' }, 'keep-full'],
+    [{ PGARC_KEEP_FULL: '0' }, 'keep-full'],
+    [{ PGARC_SCHEDULE_BACKUP_CRON: '0 * * * *', PGARC_ETCD_ENDPOINTS: 'a:2379' }, 'scope'],
+    [{ PGARC_ETCD_ENDPOINTS: 'a:2379', PGARC_SCOPE: 'main', PGARC_ETCD_USER: 'pgarc' }, 'etcd-password'],
+    [{ PGARC_ETCD_ENDPOINTS: 'http://u:p@a:2379', PGARC_SCOPE: 'main' }, 'etcd-endpoints'],
     [
       { PGARC_SCHEDULE_BACKUP_CRON: '0 * * * *', PGARC_SCHEDULE_BACKUP_JITTER: '2h' },
       'schedule-backup-jitter',

@@ -50,6 +50,8 @@ it.each([
   [{ 'schedule-backup-time-zone': 'Europe/Bielefeld' }, 'schedule-backup-time-zone'],
   [{ 'schedule-retain-cron': '0 4 * * *' }, 'schedule-retain-cron'],
   [{ 'schedule-retain-cron': '0 4 * * *', 'keep-full': '0' }, 'keep-full'],
+  [{ 'keep-window': '0', 'keep-daily': '0' }, 'keep-window, keep-daily'],
+  [{ 'schedule-backup-cron': '0 4 * * *', 'etcd-endpoints': 'a:2379' }, 'but not scope'],
   [{ 'schedule-backup-jitter': '5min' }, 'schedule-backup-jitter'],
   [{ 'schedule-backup-catch-up': 'yes' }, 'schedule-backup-catch-up'],
   [{ 'schedule-backup-cron': '*/5 * * * *', 'schedule-backup-jitter': '5min' }, 'schedule-backup-jitter'],
