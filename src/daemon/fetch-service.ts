@@ -2,6 +2,7 @@ import { basename } from 'node:path';
 import { type ErrorCode, PgarcError } from '../errors.ts';
 import { type ControlFile, readControlFile } from '../postgres/control-file.ts';
 import { openStore } from '../store/open.ts';
+import { findBranch } from '../wal/branch.ts';
 import { expectFile, type FetchDeps, fetchAhead, fetchPatiently } from '../wal/fetch.ts';
 import { classifyWalFile } from '../wal/file-name.ts';
 import { choosePatience } from '../wal/patience.ts';
@@ -31,6 +32,8 @@ const ANSWERS: readonly ErrorCode[] = [
 interface Serving {
   cluster: Cluster;
   prefetcher: Prefetcher;
+  /** Whether the history that the server follows leaves the timeline of this segment inside it or before. */
+  isForked(name: string): Promise<boolean>;
 }
 
 /**
@@ -63,6 +66,8 @@ export async function createFetchService(parts: DaemonParts): Promise<DaemonServ
       pgdata: cluster.pgdata,
       emit: bus.emit,
     };
+    const isForked = async (name: string) =>
+      (await findBranch(cluster.pgdata, name, control.segmentSize)) !== undefined;
     const prefetcher = new Prefetcher({
       folder: spool.in,
       window: new PrefetchWindow(control.segmentSize, settings.prefetchSegments),
@@ -79,11 +84,12 @@ export async function createFetchService(parts: DaemonParts): Promise<DaemonServ
         return bytes;
       },
       async fetchAhead(name, path, signal) {
+        if (await isForked(name)) throw new PgarcError('wal-not-found', `${name} belongs to another branch`);
         const ahead = { ...deps, store: hastyStore };
         return (await fetchAhead(ahead, expectFile(name, control), path, signal)).bytes;
       },
     });
-    return { cluster, prefetcher };
+    return { cluster, prefetcher, isForked };
   }
 
   async function fetch({ query, body: destination }: DaemonRequest): Promise<'done' | 'not-served'> {
@@ -91,11 +97,15 @@ export async function createFetchService(parts: DaemonParts): Promise<DaemonServ
     const token = query.get('as') ?? '';
     if (serving === undefined || isStopping) return 'not-served';
     if (classifyWalFile(name) === undefined || !/^[0-9A-Za-z-]{1,40}$/.test(token)) return 'not-served';
-    const { cluster, prefetcher } = serving;
+    const { cluster, prefetcher, isForked } = serving;
     if (!(await isInWalFolder(destination, cluster))) return 'not-served';
     try {
       const isReplay = basename(destination) !== name;
+      // The client hands over what of it is the server's; nothing that is kept here is ever cut short.
+      if (isReplay && (await isForked(name))) return 'not-served';
       await prefetcher.provide(name, { path: claimPath(spool.in, name, token), isReplay });
+      // Replay may leave the timeline of what was fetched ahead.
+      if (name.endsWith('.history')) prefetcher.forget();
       // Checked for this cluster; another one in the same place is noticed only once a second.
       return (await isSameCluster(cluster, cluster.pgdata)) ? 'done' : 'not-served';
     } catch (error) {

@@ -1,4 +1,4 @@
-import { readdirSync, renameSync } from 'node:fs';
+import { readdirSync, renameSync, rmSync } from 'node:fs';
 import { copyFile, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isPgarcError, PgarcError } from '../errors.ts';
@@ -121,6 +121,14 @@ export class Prefetcher {
       this.#deps.window.forget();
       this.#drop();
     }
+  }
+
+  /** Gives up what was fetched ahead: gone when this returns, for the launcher too. */
+  forget(): void {
+    for (const name of this.#ready) rmSync(join(this.#deps.folder, name), { force: true });
+    this.#ready.clear();
+    this.#deps.window.forget();
+    this.#drop();
   }
 
   /** Begins nothing more and gives up what nobody waits for; resolves when the rest has ended. */

@@ -1,6 +1,7 @@
 import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isPgarcError, messageOf, PgarcError } from '../errors.ts';
+import type { Branch } from './branch.ts';
 import { checkSegment } from './check-segment.ts';
 import { checkText, MAX_TEXT_SIZE } from './check-text.ts';
 import type { WalFile } from './file-name.ts';
@@ -14,6 +15,8 @@ export interface Expectation {
   systemIdentifier: bigint | undefined;
   /** Bytes; from pg_control too. */
   segmentSize: number | undefined;
+  /** Only what lies before it is the server's. */
+  branch?: Branch | undefined;
 }
 
 /** Kept from the beginning of a segment for its checks, bytes. */
@@ -121,6 +124,19 @@ export class Delivery implements AsyncDisposable {
     if (this.#expectation.file.kind !== 'segment') return undefined;
     const { findEndOfRecords } = await import('./check-records.ts');
     return findEndOfRecords(this.#handle, this.#size);
+  }
+
+  /** Overwrites what was written with zeros from a byte on: to PostgreSQL its records end there. */
+  async blank(from: number): Promise<void> {
+    try {
+      const zeros = Buffer.alloc(this.#size - from);
+      for (let written = 0; written < zeros.length; ) {
+        const left = zeros.length - written;
+        written += (await this.#handle.write(zeros, written, left, from + written)).bytesWritten;
+      }
+    } catch (error) {
+      throw writeFailure(this.#destination, error);
+    }
   }
 
   /** Puts the file under its name. @throws PgarcError `no-space`, `failed` */

@@ -1,10 +1,11 @@
-import { resolve } from 'node:path';
+import { basename, resolve } from 'node:path';
 import { WAL, walKey } from '../backup/format/keys.ts';
 import { isPgarcError, PgarcError } from '../errors.ts';
 import type { ControlFile } from '../postgres/control-file.ts';
 import type { Emit } from '../report/events.ts';
 import { retry } from '../store/retry.ts';
 import type { ObjectStore } from '../store/store.ts';
+import { type Branch, describeBranch, findBranch } from './branch.ts';
 import { findCluster, readClusterControl } from './cluster.ts';
 import { Delivery, type Expectation } from './delivery.ts';
 import { classifyWalFile } from './file-name.ts';
@@ -69,7 +70,10 @@ export async function fetchWal(
   const { name, cwd } = options;
   const destination = resolve(cwd, options.destination);
   const cluster = await findCluster(options.destination, { cwd, pgdata: deps.pgdata });
-  const expectation = expectFile(name, await readClusterControl(cluster, deps.emit));
+  const whole = expectFile(name, await readClusterControl(cluster, deps.emit));
+  // pg_rewind and others ask for a segment under its own name, and want all of what its timeline wrote.
+  const isReplay = cluster !== undefined && basename(destination) !== name;
+  const expectation = isReplay ? { ...whole, branch: await findBranchOf(whole, cluster) } : whole;
   const { bytes } = await fetchPatiently(deps, expectation, destination, signal);
   deps.emit({ type: 'walFetched', name, bytes, durationMs: performance.now() - begin });
   return { name, bytes };
@@ -87,6 +91,20 @@ export function expectFile(
     });
   }
   return { file, systemIdentifier: control?.systemIdentifier, segmentSize: control?.segmentSize };
+}
+
+/** Where recovery leaves the timeline of a segment. @throws PgarcError `wal-not-found` when that was before it */
+async function findBranchOf(
+  { file, segmentSize }: Expectation,
+  cluster: string,
+): Promise<Branch | undefined> {
+  if (file.kind !== 'segment' || segmentSize === undefined) return undefined;
+  const branch = await findBranch(cluster, file.name, segmentSize);
+  if (branch?.ownBytes !== 0) return branch;
+  throw new PgarcError(
+    'wal-not-found',
+    `${file.name} is not part of this server's history: ${describeBranch(branch, file.timeline)}`,
+  );
 }
 
 /** Fetches a file for somebody who waits for it: as fetchWal, to an absolute path. */
@@ -166,6 +184,14 @@ async function deliver(
   const systemIdentifier = delivery.check() ?? (await ownerOf(deps, expectation, signal));
   assertOwner(deps, expectation, systemIdentifier);
   if (!object.hasChecksum()) await assertRecords(deps.store, expectation, object.key, delivery, signal);
+  const { branch, file } = expectation;
+  if (branch !== undefined) {
+    await delivery.blank(branch.ownBytes);
+    deps.emit({
+      type: 'warning',
+      message: `${file.name} was restored up to ${formatLsn(branch.switchLsn)} only: ${describeBranch(branch, file.timeline)}`,
+    });
+  }
   signal.throwIfAborted();
   await delivery.complete();
   return { bytes: delivery.size, extension: object.extension };

@@ -1,9 +1,11 @@
 import { expect, test } from 'vitest';
+import { startDaemon } from '../support/daemon.ts';
 import { readLedger, startLedger } from '../support/ledger.ts';
-import { mustRunPgarc, runPgarc } from '../support/pgarc.ts';
+import { mustRunPgarc, PGARC, runPgarc } from '../support/pgarc.ts';
 import { startPostgres, startStandby } from '../support/postgres.ts';
 import { makeRestoreTarget, restore, startRestored } from '../support/restore.ts';
 import { makeStore } from '../support/stores.ts';
+import { makeTemporaryFolder } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
 test('recovery crosses a failover, to moments before and after it and to the end', async () => {
@@ -63,3 +65,45 @@ test('recovery crosses a failover, to moments before and after it and to the end
   );
   expect(beyond.code, beyond.stderr).toBe(9);
 });
+
+test.each(['direct', 'daemon'])(
+  'a replaced primary’s late WAL leads nobody astray who follows its successor (%s)',
+  async (way) => {
+    const { env, keys } = await makeStore('folder');
+    const primary = await startPostgres({ archive: true, env });
+    await primary.query('CREATE TABLE writes (who text)');
+    await mustRunPgarc(['backup-push', primary.dataDir], { env: { ...env, ...primary.env } });
+    // The successor archives its history, but no segment: it died early, or is slow.
+    const command = `case %f in *.history) ${PGARC} wal-push %p;; *) exit 1;; esac`;
+    const standby = await startStandby(primary, {
+      env,
+      settings: { archive_mode: 'on', archive_command: command },
+    });
+    await primary.query("INSERT INTO writes VALUES ('both')");
+    await waitFor(async () => (await standby.value('SELECT count(*) FROM writes')) === '1');
+    await standby.promote();
+    await waitFor(async () => (await keys('wal_005/')).some((key) => key.includes('00000002.history')));
+    await primary.query("INSERT INTO writes VALUES ('lost')");
+    await primary.archiveAll();
+    await primary.query("INSERT INTO writes VALUES ('lost')");
+    await primary.archiveAll();
+    await standby.stop();
+
+    const writes = async (args: string[]) => {
+      const { dataDir } = await restore(env, [...args, '--target-action', 'promote']);
+      const spool = { ...env, PGDATA: dataDir, PGARC_SPOOL: await makeTemporaryFolder('spool') };
+      const daemon = way === 'daemon' ? await startDaemon(spool) : undefined;
+      const restored = await startRestored(dataDir, spool);
+      const found = await restored.query<{ who: string }>('SELECT who FROM writes');
+      const log = await restored.log();
+      await restored.stop();
+      await daemon?.stop();
+      return { found: found.map(({ who }) => who), log };
+    };
+    const followed = await writes([]);
+    expect(followed.found).toEqual(['both']);
+    expect(followed.log).toContain('whose history leaves timeline 1 at');
+    // Whoever asks for the other branch gets all of it.
+    expect((await writes(['--target-timeline', '1'])).found).toEqual(['both', 'lost', 'lost']);
+  },
+);
