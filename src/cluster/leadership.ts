@@ -2,6 +2,7 @@ import { PgarcError } from '../errors.ts';
 import { type Holder, readHolder } from './holder.ts';
 import { holdLease, type Lease } from './lease.ts';
 import type { ClusterDeps, LockOptions } from './lock.ts';
+import { isFree, takeKey } from './take-key.ts';
 
 /** One node's part in the election of the scope's leader. */
 export interface Leadership {
@@ -37,22 +38,20 @@ export function joinElection(deps: ClusterDeps, options: LockOptions): Leadershi
     async campaign(signal) {
       if (lease !== undefined && !lease.lost.aborted) return true;
       await end(lease?.lost.reason);
-      if ((await deps.etcd.get(deps.keys.leader, signal)) !== undefined) return false;
+      const { leader } = deps.keys;
+      const found = await deps.etcd.get(leader, signal);
+      if (!isFree(leader, found, options.ttl)) return false;
       const candidate = await holdLease(deps.etcd, options.ttl, signal);
       let isElected = false;
       try {
         const holder: Holder = { node: deps.node, pid: process.pid, since: new Date().toISOString() };
-        isElected = await deps.etcd.create(
-          deps.keys.leader,
-          JSON.stringify(holder),
-          { lease: candidate.id },
-          signal,
-        );
+        const wanted = { key: leader, value: JSON.stringify(holder), lease: candidate.id };
+        isElected = await takeKey(deps.etcd, wanted, found, signal);
       } finally {
         if (!isElected) await candidate.close();
       }
       if (!isElected) return false;
-      candidate.guard(deps.keys.leader);
+      candidate.guard(leader);
       const started = new AbortController();
       lease = candidate;
       term = started;

@@ -3,6 +3,7 @@ import type { Etcd } from './etcd.ts';
 import { type Holder, readHolder } from './holder.ts';
 import type { ClusterKeys, LockName } from './keys.ts';
 import { holdLease } from './lease.ts';
+import { isFree, takeKey } from './take-key.ts';
 
 export interface ClusterDeps {
   etcd: Etcd;
@@ -43,11 +44,13 @@ export async function acquireLock(
 ): Promise<ClusterLock> {
   const key = keys.lock(name);
   const taken = await etcd.get(key, signal);
-  if (taken !== undefined) throw describeHolder(name, readHolder(taken.value));
+  if (!isFree(key, taken, ttl))
+    throw taken?.lease === undefined ? describeStray(key) : describeHolder(name, readHolder(taken.value));
   const lease = await holdLease(etcd, ttl, signal);
   try {
     const holder: Holder = { node, pid: process.pid, since: new Date().toISOString() };
-    if (!(await etcd.create(key, JSON.stringify(holder), { lease: lease.id }, signal))) {
+    const wanted = { key, value: JSON.stringify(holder), lease: lease.id };
+    if (!(await takeKey(etcd, wanted, taken, signal))) {
       throw describeHolder(name, readHolder((await etcd.get(key, signal))?.value));
     }
     lease.guard(key);
@@ -83,6 +86,12 @@ function describeHolder(name: LockName, holder: Holder | undefined): PgarcError 
   return new PgarcError('locked', `${node} (pid ${pid}) has held the lock ${name} since ${since}`, {
     hint: 'Try again when it has ended; if that node died, its lock ends with its lease.',
     details: { lock: name, node, pid, since },
+  });
+}
+
+function describeStray(key: string): PgarcError {
+  return new PgarcError('locked', `the key ${key} in etcd is no lock of pgarc: it has no lease`, {
+    hint: `Somebody wrote it by hand: \`etcdctl del ${key}\`. A daemon takes it over by itself after the time of a lease.`,
   });
 }
 
