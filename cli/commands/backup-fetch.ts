@@ -1,26 +1,24 @@
 import { resolve } from 'node:path';
-import { type Command, Option } from 'commander';
+import type { Command } from 'commander';
 import type { FetchOptions } from '../../src/backup/fetch/fetch.ts';
 import type { RestoreFlags } from '../../src/backup/fetch/restore-flags.ts';
-import {
-  parseTarget,
-  parseTargetTimeline,
-  type TargetOptions,
-} from '../../src/backup/fetch/target-options.ts';
+import { parseTarget, parseTargetTimeline } from '../../src/backup/fetch/target-options.ts';
 import type { ResolvedSettings } from '../../src/config/resolve.ts';
 import { EXIT_WARNINGS, PgarcError } from '../../src/errors.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
 import { findLauncher } from '../launcher.ts';
+import {
+  addTablespaceOptions,
+  addTargetOptions,
+  type RestoreOptions,
+  tellOfSecrets,
+} from '../restore-options.ts';
 import { collectSettingOptions } from '../setting-options.ts';
 
-interface Options extends TargetOptions {
-  targetTimeline: string;
-  targetAction: FetchOptions['action'];
+interface Options extends RestoreOptions {
   standby?: boolean;
   raw?: boolean;
-  tablespaceMap?: string[];
-  tablespaceRoot?: string;
   json?: boolean;
 }
 
@@ -39,30 +37,9 @@ export function define(command: Command, context: CliContext): void {
   command
     .usage('[options] [PGDATA] <NAME|LATEST>')
     .argument('[PGDATA]', 'directory that is empty or absent (default: the pgdata setting)')
-    .argument('[NAME]', 'name of a backup, or LATEST')
-    .option(
-      '--target-time <time>',
-      'recover to this moment, such as "2026-11-21 12:00:00+00"; local time without an offset',
-    )
-    .option('--target-lsn <X/Y>', 'recover to this LSN')
-    .option('--target-xid <xid>', 'recover to this transaction')
-    .option('--target-name <name>', 'recover to a restore point of pg_create_restore_point()')
-    .addOption(
-      new Option('--target <immediate>', 'stop as soon as the backup is consistent').choices(['immediate']),
-    )
-    .option('--target-timeline <timeline>', 'latest, current or a number', 'latest')
-    .addOption(
-      new Option('--target-action <action>', 'what the server does at the target')
-        .choices(['pause', 'promote', 'shutdown'])
-        .default('pause'),
-    )
-    .option('--standby', 'make a standby instead of ending recovery')
-    .option(
-      '--tablespace-map <OLD=NEW>',
-      'a tablespace, by oid or directory, goes to NEW; repeatable',
-      append,
-    )
-    .option('--tablespace-root <dir>', 'every tablespace goes to DIR/<oid>')
+    .argument('[NAME]', 'name of a backup, or LATEST');
+  addTargetOptions(command, 'pause').option('--standby', 'make a standby instead of ending recovery');
+  addTablespaceOptions(command)
     .option('--raw', 'only the files: no recovery settings and no signal file')
     .option('--json', 'one JSON document')
     .action(async (first: string | undefined, second: string | undefined, options: Options) => {
@@ -134,16 +111,4 @@ function chooseMode(options: Options): FetchOptions['mode'] {
 async function chooseFlags(command: Command, resolved: ResolvedSettings): Promise<RestoreFlags> {
   const { chooseRestoreFlags } = await import('../../src/backup/fetch/restore-flags.ts');
   return chooseRestoreFlags(resolved, collectSettingOptions(command).envdir);
-}
-
-function tellOfSecrets(context: CliContext, secrets: readonly string[]): void {
-  context.emit({
-    type: 'warning',
-    message: `restore_command holds no secrets: the server needs ${secrets.join(', ')} in its own environment`,
-    hint: 'Or keep them in a settings file (--config) or an envdir (--envdir), which restore_command then names.',
-  });
-}
-
-function append(value: string, previous: string[] | undefined): string[] {
-  return [...(previous ?? []), value];
 }

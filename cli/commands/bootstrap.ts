@@ -1,28 +1,26 @@
 import { resolve } from 'node:path';
-import { type Command, Option } from 'commander';
-import {
-  parseTarget,
-  parseTargetTimeline,
-  type TargetOptions,
-} from '../../src/backup/fetch/target-options.ts';
+import type { Command } from 'commander';
+import { parseTarget, parseTargetTimeline } from '../../src/backup/fetch/target-options.ts';
 import { PgarcError } from '../../src/errors.ts';
 import type { ClusterOptions } from '../../src/replica/bootstrap-cluster.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
 import { findLauncher } from '../launcher.ts';
+import {
+  addTablespaceOptions,
+  addTargetOptions,
+  type RestoreOptions,
+  tellOfSecrets,
+} from '../restore-options.ts';
 import { collectSettingOptions } from '../setting-options.ts';
 import { nameScope } from './replica-bootstrap.ts';
 
-interface Options extends TargetOptions {
+interface Options extends RestoreOptions {
   datadir?: string;
   backup: string;
-  targetTimeline: string;
-  targetAction: ClusterOptions['action'];
   raw?: boolean;
   sourceScope?: string;
   sourceStore?: string;
-  tablespaceMap?: string[];
-  tablespaceRoot?: string;
   json?: boolean;
 }
 
@@ -37,7 +35,6 @@ export function define(command: Command, context: CliContext): void {
       'pgarc bootstrap --scope=copy --datadir=/data --source-scope=main',
     ],
   });
-  const append = (value: string, previous: string[] | undefined) => [...(previous ?? []), value];
   command
     .option('--datadir <dir>', 'data directory to make (default: the pgdata setting)')
     .option(
@@ -45,27 +42,10 @@ export function define(command: Command, context: CliContext): void {
       "clone this scope's archive: the store, with its name instead of the own one",
     )
     .option('--source-store <store>', 'clone the archive in this store')
-    .option('--backup <name>', 'name of a backup, or LATEST', 'LATEST')
-    .option('--target-time <time>', 'recover to this moment, such as "2026-11-21 12:00:00+00"')
-    .option('--target-lsn <X/Y>', 'recover to this LSN')
-    .option('--target-xid <xid>', 'recover to this transaction')
-    .option('--target-name <name>', 'recover to a restore point of pg_create_restore_point()')
-    .addOption(
-      new Option('--target <immediate>', 'stop as soon as the backup is consistent').choices(['immediate']),
-    )
-    .option('--target-timeline <timeline>', 'latest, current or a number', 'latest')
-    .addOption(
-      new Option('--target-action <action>', 'what the server does at the target; Patroni needs promote')
-        .choices(['pause', 'promote', 'shutdown'])
-        .default('promote'),
-    )
+    .option('--backup <name>', 'name of a backup, or LATEST', 'LATEST');
+  addTargetOptions(command, 'promote');
+  addTablespaceOptions(command)
     .option('--raw', 'no recovery settings: Patroni writes its recovery_conf; a target chooses the backup')
-    .option(
-      '--tablespace-map <OLD=NEW>',
-      'a tablespace, by oid or directory, goes to NEW; repeatable',
-      append,
-    )
-    .option('--tablespace-root <dir>', 'every tablespace goes to DIR/<oid>')
     .option('--json', 'one JSON document')
     .action(async (options: Options) => {
       nameScope(command);
@@ -125,12 +105,4 @@ async function prepare(command: Command, context: CliContext, options: Options) 
     store: await context.openStore(resolved.settings),
     own: source.isClone && settings.store !== undefined ? await context.openStore(settings) : undefined,
   };
-}
-
-function tellOfSecrets(context: CliContext, secrets: readonly string[]): void {
-  context.emit({
-    type: 'warning',
-    message: `restore_command holds no secrets: the server needs ${secrets.join(', ')} in its own environment`,
-    hint: 'Or keep them in a settings file (--config) or an envdir (--envdir), which restore_command then names.',
-  });
 }

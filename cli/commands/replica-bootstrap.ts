@@ -4,6 +4,7 @@ import { PgarcError } from '../../src/errors.ts';
 import type { ReplicaOptions } from '../../src/replica/bootstrap-replica.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
+import { addTablespaceOptions } from '../restore-options.ts';
 
 interface Options {
   role?: string;
@@ -29,19 +30,13 @@ export function define(command: Command, context: CliContext): void {
       "pgarc replica-bootstrap --datadir=/data --connstring='host=db1 user=replicator' --dry-run --json",
     ],
   });
-  const append = (value: string, previous: string[] | undefined) => [...(previous ?? []), value];
   command
     .requiredOption('--connstring <conninfo>', 'the leader, as libpq writes it; empty when there is none')
     .option('--datadir <dir>', 'data directory to make (default: the pgdata setting)')
     .option('--role <role>', 'what the server will be; Patroni says replica')
     .option('--retries <n>', 'how often a leader that does not answer is asked again (default: 1)')
-    .option('--no_leader [1]', 'a leader that does not answer is no reason against the archive')
-    .option(
-      '--tablespace-map <OLD=NEW>',
-      'a tablespace, by oid or directory, goes to NEW; repeatable',
-      append,
-    )
-    .option('--tablespace-root <dir>', 'every tablespace goes to DIR/<oid>')
+    .option('--no_leader [1]', 'a leader that does not answer is no reason against the archive');
+  addTablespaceOptions(command)
     .option('--dry-run', 'only decide, restore nothing')
     .option('--json', 'one JSON document with everything the decision was made from');
   // Names of Patroni's own script and control keys, which it passes on.
