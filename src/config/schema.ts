@@ -94,8 +94,8 @@ export const SCHEMA: Schema = {
   standbyFetchTimeout: {
     name: 'standby-fetch-timeout',
     type: timeout(0),
-    fallback: (_, { fetchTimeout }) => (fetchTimeout === FETCH_TIMEOUT ? 5000 : fetchTimeout),
-    fallbackText: 'fetch-timeout where that is set, else 5s',
+    fallback: (_, { fetchTimeout }) => (fetchTimeout === FETCH_TIMEOUT ? 3000 : fetchTimeout),
+    fallbackText: 'fetch-timeout where that is set, else 3s',
     description: 'the same on a standby, which cannot stream while it waits for an answer',
   },
   requestTimeout: {

@@ -1,6 +1,7 @@
 import { chmod, rm } from 'node:fs/promises';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { messageOf, PgarcError } from '../errors.ts';
+import { LateFailures } from './late-failures.ts';
 import {
   DAEMON_HEADER,
   DONE,
@@ -53,9 +54,10 @@ const LONGEST_BODY = 8192;
 export async function startServer(options: ServerOptions): Promise<DaemonServer> {
   // Nobody can ask again from then on.
   const stopping = new AbortController();
+  const late = new LateFailures();
   const server = createServer({ requestTimeout: 30_000, keepAlive: false }, (request, response) => {
     response.on('error', () => undefined);
-    void answer(options, request, response, stopping.signal);
+    void answer(options, request, response, { late, stopping: stopping.signal });
   });
   // What a killed daemon left; a living one would hold the lock.
   await rm(options.socket, { force: true });
@@ -86,7 +88,7 @@ async function answer(
   options: ServerOptions,
   request: IncomingMessage,
   response: ServerResponse,
-  stopping: AbortSignal,
+  { late, stopping }: { late: LateFailures; stopping: AbortSignal },
 ): Promise<void> {
   const json = request.headers.accept === 'application/json';
   const respond = (status: number, body: string) =>
@@ -105,11 +107,13 @@ async function answer(
     const body = await readBody(request);
     if (body === undefined) return void respond(413, 'pgarc: the path is too long\n');
     if (!isMeant(options, request)) return void respond(NOT_SERVED, '');
+    const question = `${url.pathname}${url.search} ${body}`;
+    late.throwIfFailed(question);
     const work = route({ query: url.searchParams, body });
     const served = await Promise.race([work, waitedLong(request, response, stopping)]);
     if (served === undefined) {
       // It goes on, and is joined by who asks again.
-      work.catch(() => undefined);
+      late.follow(question, work);
       return void respond(PENDING, '');
     }
     if (typeof served === 'object') respond(DONE, `${JSON.stringify(served.json)}\n`);

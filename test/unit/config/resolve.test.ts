@@ -58,7 +58,7 @@ describe('order of sources', () => {
 });
 
 it('lets a standby wait as long as was asked for, and not long by default', () => {
-  expect(settingsOf({}).standbyFetchTimeout).toBe(5000);
+  expect(settingsOf({}).standbyFetchTimeout).toBe(3000);
   expect(settingsOf({ PGARC_FETCH_TIMEOUT: '30s' }).standbyFetchTimeout).toBe(30_000);
   const both = { PGARC_FETCH_TIMEOUT: '30s', PGARC_STANDBY_FETCH_TIMEOUT: '1s' };
   expect(settingsOf(both).standbyFetchTimeout).toBe(1000);

@@ -118,6 +118,21 @@ describe('the socket', () => {
     expect([await patient, await curl()]).toEqual([true, '200']);
   });
 
+  it('keeps a failure for who was told to ask again', async () => {
+    const work = Promise.withResolvers<'done'>();
+    answer = () => work.promise;
+    const curl = async () => {
+      const args = ['-s', '-w', '%{http_code}', '--unix-socket', join(spool, 'daemon.sock')];
+      const more = ['-H', 'prefer: wait=1', '--data-raw', '/x', 'http://daemon/wal-push'];
+      return (await runProgram('curl', [...args, ...more], { asPostgres: false })).stdout;
+    };
+    expect(await curl()).toBe('202');
+    work.reject(new PgarcError('store-unreachable', 'it does not answer'));
+    answer = () => Promise.resolve('done');
+    expect(await curl()).toMatch(/507$/);
+    expect(await curl()).toBe('200');
+  });
+
   it('is asked again by a client that hears 202', async () => {
     server.cut();
     await server.close();
