@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { ROOT } from '../../support/pgarc.ts';
-import { runProgram } from '../../support/run.ts';
+import { runProgram, startProgram } from '../../support/run.ts';
 import { makeTemporaryFolder } from '../../support/temporary.ts';
 
 const ENTRYPOINT = join(ROOT, 'images/patroni/entrypoint');
@@ -125,4 +125,25 @@ test('a Patroni that ends by itself ends the container, not with success', async
   const { code, stderr } = await runEntrypoint({});
   expect(code).toBe(1);
   expect(stderr).toContain('Patroni has ended with exit code 0');
+});
+
+test('a replica that is made again and again: the entry point is told, and no further method is tried', async () => {
+  const folder = await makeTemporaryFolder('patroni');
+  const entrypoint = startProgram('sh', ['-c', 'trap "exit 42" USR1; while :; do sleep 0.1; done']);
+  writeFileSync(join(folder, 'entrypoint.pid'), `${entrypoint.child.pid}\n`);
+  const env = {
+    RUN_DIR: folder,
+    STATE_DIR: folder,
+    RESTART_LIMIT: '2',
+    PGARC: '/bin/false',
+    PGARC_PG_PASSFILE: '',
+  };
+  const program = join(ROOT, 'images/patroni/create-replica');
+  for (let time = 0; time < 2; time++) expect((await runProgram(program, [], { env })).code).toBe(1);
+  const last = startProgram(program, [], { env });
+  expect((await entrypoint.result).code).toBe(42);
+  expect(readFileSync(join(folder, 'halted'), 'utf8')).toContain('made more than 2 times within 600 s');
+  expect(last.child.exitCode).toBe(null);
+  last.child.kill('SIGKILL');
+  await last.result;
 });
