@@ -16,11 +16,14 @@ export interface RecoveryArchive {
   segments(): Promise<string[]>;
   /** Adds rows and archives them: about two segments for 10,000. */
   grow(rows: number): Promise<void>;
-  /** A data directory that recovers from the archive, and may archive there once it is promoted. Not started. */
+  /**
+   * A data directory that recovers from the archive, and may archive there once it is promoted. Not started.
+   * @param options gate: after its first segment it asks for nothing more until this file exists
+   */
   prepare(
     signal: 'recovery' | 'standby',
     env?: Record<string, string>,
-    options?: { archive?: boolean },
+    options?: { archive?: boolean; gate?: string },
   ): Promise<TestPostgres>;
   /** Waits until a server has every row that was archived. */
   recovered(server: TestPostgres): Promise<void>;
@@ -52,13 +55,13 @@ export async function makeRecoveryArchive(
       rows += count;
       await primary.archiveAll();
     },
-    async prepare(signal, more = {}, { archive: mayArchive = false } = {}) {
+    async prepare(signal, more = {}, { archive: mayArchive = false, gate } = {}) {
       const dataDir = join(await makeTemporaryFolder('pg'), 'data');
       await cp(backup, dataDir, { recursive: true, preserveTimestamps: true });
       execFileSync('chown', ['-R', '--reference', backup, dataDir]);
       await writeFile(join(dataDir, `${signal}.signal`), '');
       const settings = {
-        restore_command: `${PGARC} wal-fetch %f %p`,
+        restore_command: `${gate === undefined ? '' : waitAt(gate)}${PGARC} wal-fetch %f %p`,
         recovery_target_timeline: 'latest',
         log_min_messages: 'debug2',
         wal_retrieve_retry_interval: '200ms',
@@ -80,6 +83,12 @@ export async function makeRecoveryArchive(
   };
   for (let part = 0; part < parts; part++) await archive.grow(10_000);
   return archive;
+}
+
+/** Shell in front of a restore_command; `GATE.asked` is there once a segment was asked for. */
+function waitAt(gate: string): string {
+  const wait = `while [ -e ${gate}.asked ] && [ ! -e ${gate} ]; do sleep 0.1; done`;
+  return `${wait}; case %f in *.history) ;; *) : > ${gate}.asked ;; esac; `;
 }
 
 export async function waitForLog(server: TestPostgres, text: string | RegExp): Promise<void> {
