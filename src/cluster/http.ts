@@ -98,7 +98,7 @@ export class HttpClient {
         outgoing.destroy();
       };
       const timer = setTimeout(() => {
-        settle({ failure: `no answer within ${timeout / 1000} s` });
+        settle({ failure: `no answer within ${Math.round(timeout / 100) / 10} s` });
         outgoing.destroy();
       }, timeout);
       signal.addEventListener('abort', onAbort, { once: true });
