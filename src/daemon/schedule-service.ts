@@ -8,6 +8,7 @@ import { SYSTEM_CLOCK } from '../schedule/run-job.ts';
 import { Scheduler } from '../schedule/scheduler.ts';
 import { ServerWatch } from '../schedule/server-watch.ts';
 import { createSpoolBook } from '../schedule/spool-book.ts';
+import { StandbyFitness } from '../schedule/standby-fitness.ts';
 import type { DaemonParts, DaemonService } from './services.ts';
 
 /** ms between two looks whether something is due. */
@@ -38,12 +39,13 @@ export async function createScheduleService(
   const node = settings.nodeName;
   const ttl = settings.etcdLease;
   const copy = createSpoolBook(spool.folder);
+  const fitness = new StandbyFitness(SYSTEM_CLOCK);
   const scheduler = new Scheduler({
     jobs,
     node,
     book: cluster === undefined ? copy : createClusterBook({ ...cluster, ttl }),
     copy: cluster === undefined ? undefined : copy,
-    operate: createOperations(parts),
+    operate: fitness.watch(createOperations(parts)),
     emit: bus.emit,
     clock: SYSTEM_CLOCK,
     seed: `${settings.scope ?? ''} ${settings.store ?? ''}`,
@@ -59,7 +61,7 @@ export async function createScheduleService(
           {
             ...cluster,
             emit: bus.emit,
-            look: (signal) => watch.look(signal),
+            look: async (signal) => fitness.judge(await watch.look(signal)),
             isBusy: () => scheduler.isRunning,
           },
           { backupFrom, maxLag, ttl },

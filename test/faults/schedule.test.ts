@@ -34,7 +34,8 @@ beforeAll(async () => {
   [etcd, minio] = await Promise.all([startEtcd({ members: 3 }), startMinio()]);
   proxy = await startFaultProxy(minio.endpoint);
   const [one, two] = await Promise.all([makeEnvironment('one'), makeEnvironment('two')]);
-  const settings = { archive_timeout: 1, checkpoint_timeout: 30 };
+  // Checkpoints are made by the tests alone.
+  const settings = { archive_timeout: 1, checkpoint_timeout: 3600 };
   const server = await startPostgres({ archive: true, env: one.archive, settings });
   await server.query(
     'CREATE TABLE busy AS SELECT i, repeat(md5(i::text), 30) FROM generate_series(1, 20000) i',
@@ -65,9 +66,15 @@ async function startNode(name: string, server: TestPostgres, env: Record<string,
 }
 
 /** Lets a run be due, as if the last one had been days ago. */
-async function makeDue(): Promise<void> {
+async function makeDue(options: { advance?: boolean } = {}): Promise<void> {
   const old = new Date(Date.now() - 5 * 86_400_000).toISOString();
-  // Or a backup of the standby would begin where the last one did.
+  if (options.advance ?? true) await advance();
+  const record = { job: 'backup', scheduledFor: old, attempt: 1, node: 'one', state: 'ok', startedAt: old };
+  await etcd.put(RUN, JSON.stringify(record));
+}
+
+/** Or a backup of the standby would begin where the last one did. */
+async function advance(): Promise<void> {
   await primaryServer().query('SELECT pg_switch_wal()');
   await primaryServer().query('CHECKPOINT');
   const node = replica.server;
@@ -78,8 +85,6 @@ async function makeDue(): Promise<void> {
       return (await node.value(`SELECT redo_lsn >= '${lsn}' FROM pg_control_checkpoint()`)) === 'true';
     });
   }
-  const record = { job: 'backup', scheduledFor: old, attempt: 1, node: 'one', state: 'ok', startedAt: old };
-  await etcd.put(RUN, JSON.stringify(record));
 }
 
 function primaryServer(): TestPostgres {
@@ -97,9 +102,22 @@ async function waitForRun(state: JobRecord['state'], attempt: number, node?: str
     what: `${state}, attempt ${attempt} on ${node ?? 'any node'}`,
   };
   return await waitFor(async () => {
+    await write();
     const run = await readRun();
     return run.state === state && run.attempt === attempt && (node === undefined || run.node === node) && run;
   }, options).catch(explain);
+}
+
+let wroteAt = 0;
+
+/** Writes a row every second: beside a primary where nothing is written a standby's last WAL is not archived. */
+async function write(): Promise<void> {
+  if (performance.now() - wroteAt < 1000) return;
+  wroteAt = performance.now();
+  // Who is promoted just now takes none.
+  await primaryServer()
+    .query('INSERT INTO busy SELECT 1')
+    .catch(() => undefined);
 }
 
 async function leader(node: Node): Promise<string | undefined> {
@@ -172,6 +190,22 @@ it('the replica runs the job, and no node runs it again', async () => {
     expect.objectContaining({ node: 'one', role: 'primary', healthy: true }),
     expect.objectContaining({ node: 'two', role: 'replica', healthy: true, lagBytes: expect.any(Number) }),
   ]);
+});
+
+it('a replica without a new restartpoint leaves the next backup to the primary', async () => {
+  await makeDue();
+  const first = await waitForRun('ok', 1, 'two');
+  const before = await addedSince([]);
+  await makeDue({ advance: false });
+  const run = await waitForRun('ok', 2, 'one');
+  expect(replica.daemon.stderr()).toContain(`exists or is being made: ${first.backup}`);
+  expect(await addedSince(before)).toEqual([run.backup]);
+  const shown = await mustRunPgarc(['schedule'], { env: replica.env });
+  expect(shown.stdout).toContain('the jobs run on one');
+  // It is fit again after minutes, or after a restart.
+  expect((await replica.daemon.stop()).code).toBe(0);
+  replica.daemon = await startDaemon(replica.env);
+  await leads(replica);
 });
 
 it('the leader is killed in the midst of a backup: the other takes it once, and the first leaves nothing', async () => {

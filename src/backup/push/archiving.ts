@@ -6,6 +6,7 @@ import type { ObjectStore } from '../../store/store.ts';
 import type { Lsn } from '../../wal/lsn.ts';
 import { formatSegmentName, segmentAt, segmentBefore } from '../../wal/segment.ts';
 import { findMissing, waitForSegments } from './archive-wait.ts';
+import { NEEDS_PRIMARY } from './needs-primary.ts';
 
 export interface ArchivingDeps {
   store: ObjectStore;
@@ -94,11 +95,17 @@ async function describeMissing(
     missing.length <= 5
       ? missing.join(', ')
       : `${missing.slice(0, 5).join(', ')} and ${missing.length - 5} more`;
+  const { facts } = deps;
   const { reason, hint } = await askArchiver(deps, missing);
   return new PgarcError(
     'failed',
     `WAL did not arrive in ${deps.store.location} within ${Math.round(timeout / 1000)} s: ${names}${reason}`,
-    { hint, details: { missing: [...missing] } },
+    {
+      hint,
+      // The primary may end the segment in its own time.
+      retryable: facts.inRecovery,
+      details: { missing: [...missing], ...(facts.inRecovery ? { reason: NEEDS_PRIMARY } : {}) },
+    },
   );
 }
 

@@ -15,6 +15,7 @@ import { proveArchiving } from './archiving.ts';
 import { type Claim, claimBackup, sweepClaims } from './claim.ts';
 import { finishBackup, inParallel } from './finish.ts';
 import { tablespaceVersionDirectory } from './layout.ts';
+import { NEEDS_PRIMARY } from './needs-primary.ts';
 import { type DamagedPage, PageChecker } from './pages.ts';
 import { requireArchiving } from './preflight.ts';
 import { uploadFiles } from './upload.ts';
@@ -259,6 +260,7 @@ function describeTaken(name: string, inRecovery: boolean): PgarcError {
         : 'Try again in a moment.',
       // A standby's next restartpoint is minutes away.
       retryable: true,
+      ...(inRecovery ? { details: { reason: NEEDS_PRIMARY } } : {}),
     },
   );
 }
