@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { latestRun } from './cron.ts';
-import { type JobRecord, MOST_ATTEMPTS, pauseAfter } from './job-record.ts';
+import { type JobRecord, MOST_ATTEMPTS, pauseAfter, settledBy } from './job-record.ts';
 import type { Job } from './jobs.ts';
 
 /** A run that starts later than this after its time was missed, ms: long enough for another node to take over. */
@@ -51,7 +51,7 @@ export function decide(job: Job, state: JobState, now: Date): Decision {
 /** The latest scheduled time that is not settled yet. */
 function findDue({ cron }: Job, { record, settled }: JobState, now: Date): Date | undefined {
   if (cron === undefined) return undefined;
-  const moments = [record === undefined ? undefined : new Date(record.scheduledFor), settled];
+  const moments = [record === undefined ? undefined : new Date(settledBy(record)), settled];
   const after = moments.filter((moment) => moment !== undefined).sort((a, b) => b.getTime() - a.getTime())[0];
   if (after === undefined) return undefined;
   if (after <= now) return latestRun(cron, after, now);

@@ -61,7 +61,8 @@ export class JobMemory {
   /**
    * Reads the book when it is time to, or something is due.
    * @param isDue asked of each job when the copy was read
-   * @param mayMend whether what is missing in the book is put there again
+   * @param mayMend whether this node speaks for all: puts again what is missing in the book, and tells what a
+   *   person's run came to
    * @throws PgarcError `etcd-unreachable`
    */
   async refresh(isDue: (known: Known) => boolean, mayMend: boolean, signal: AbortSignal): Promise<void> {
@@ -81,10 +82,22 @@ export class JobMemory {
       if (known.isBusy) continue;
       const found = records.find(({ job }) => job === known.job.name);
       if (known.unsaved !== undefined) await this.#saveLate(known, found, signal);
-      else if (found !== undefined) this.learn(known, found);
+      else if (found !== undefined) {
+        if (mayMend) this.#tellByHand(known, found);
+        this.learn(known, found);
+      }
       // Somebody wiped it, or wrote rubbish over it.
       else if (known.record !== undefined && mayMend) await this.#restore(known, signal);
     }
+  }
+
+  /** That a job went well by hand ends a trouble that was told; how it failed is told to the person. */
+  #tellByHand({ record: before }: Known, record: JobRecord): void {
+    const { job, node, scheduledFor, attempt, state, durationMs = 0, message, backup, deleted } = record;
+    if (record.byHand !== true || (state !== 'ok' && state !== 'warnings') || before === undefined) return;
+    if (isSameRun(before, record) && before.state !== 'running') return;
+    const run = { job, node, scheduledFor, attempt };
+    this.#deps.emit({ type: 'jobFinished', ...run, durationMs, outcome: state, message, backup, deleted });
   }
 
   /** A run has ended while the book could not be written. */

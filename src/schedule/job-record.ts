@@ -8,6 +8,8 @@ export interface JobRecord extends RunRecord {
   retryAt?: string;
   /** Asked for by a person, who sees how it ends: never tried again by itself. */
   byHand?: true;
+  /** Of a run by hand: the scheduled times up to this one need no run, should this one fail. */
+  settled?: string;
   /** What retention deleted. */
   deleted?: Deleted;
   /** While it runs: how the run before it ended. */
@@ -42,9 +44,21 @@ export function startRecord(
     node,
     state: 'running',
     startedAt: now.toISOString(),
-    ...(byHand ? { byHand } : {}),
+    ...(byHand ? { byHand, ...settledBefore(previous) } : {}),
     ...(last === undefined ? {} : { previous: last }),
   };
+}
+
+/** The scheduled times up to this moment need no run, ms since 1970: one by hand that failed takes no other's place. */
+export function settledBy({ byHand, state, settled, scheduledFor }: JobRecord): number {
+  return Date.parse(byHand === true && state === 'failed' ? (settled ?? scheduledFor) : scheduledFor);
+}
+
+/** A run by hand that fails leaves the one before it, which was to be tried again, due. */
+function settledBefore(previous: JobRecord | undefined): { settled?: string } {
+  if (previous === undefined) return {};
+  const isOpen = previous.byHand !== true && (previous.state === 'running' || previous.retryAt !== undefined);
+  return { settled: new Date(settledBy(previous) - (isOpen ? 1 : 0)).toISOString() };
 }
 
 /** The same run, ended well. */

@@ -127,6 +127,28 @@ it('does not try again what a person asked for', () => {
   expect(loseRecord(started, at('02:01')).retryAt).toBeUndefined();
 });
 
+/** A run by hand at 02:32, after that one. */
+function byHand(before: JobRecord, state: 'ok' | 'failed' | 'lost'): JobRecord {
+  const request = { job: 'backup', node: 'a', scheduledFor: at('02:32'), attempt: 1, byHand: true } as const;
+  const started = startRecord(request, before, at('02:32'));
+  if (state === 'lost') return loseRecord(started, at('02:33'));
+  if (state === 'failed') return failRecord(started, RETRYABLE, at('02:33'), 60_000);
+  return finishRecord(started, { outcome: 'ok' }, at('02:33'), 60_000);
+}
+
+it.each([
+  ['that failed leaves one that waits', byHand(run('-1d 02:30', 'ok'), 'failed'), 'start 02:30 1'],
+  ['that was killed too', byHand(run('-1d 02:30', 'ok'), 'lost'), 'start 02:30 1'],
+  ['that went well stands for it', byHand(run('-1d 02:30', 'ok'), 'ok'), 'wait'],
+  ['that failed leaves what is to be tried again', byHand(run('02:30', 'failed'), 'failed'), 'start 02:30 1'],
+  ['that went well ends that', byHand(run('02:30', 'failed'), 'ok'), 'wait'],
+  ['that failed repeats nothing', byHand(run('02:30', 'ok'), 'failed'), 'wait'],
+  ['that failed twice', byHand(byHand(run('-1d 02:30', 'ok'), 'failed'), 'failed'), 'start 02:30 1'],
+])('a run by hand %s', (_, record, expected) => {
+  const decision = decide(DAILY, { record, settled: undefined, seed: '' }, at('02:34'));
+  expect(describe(decision)).toBe(expected);
+});
+
 it('starts later by a jitter that is the same on all nodes', () => {
   const spread = job('30 2 * * *', { jitter: 600_000 });
   const state = { record: run('-1d 02:30', 'ok'), settled: undefined, seed: 'main' };

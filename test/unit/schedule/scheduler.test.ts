@@ -272,6 +272,44 @@ it('starts nothing on a node that does not lead, and is told of what others ran'
   expect(other.runs).toEqual([]);
 });
 
+it.each([
+  ['ok', true, 1],
+  ['failed', true, 0],
+  ['ok', false, 0],
+] as const)(
+  'a run by hand that ends %s, seen by a leader: %s, is told %i times',
+  async (state, leads, times) => {
+    const spool = await makeTemporaryFolder('spool');
+    const world = await makeWorld('2026-11-21T01:29:59Z', backup('30 2 * * *'), { spool });
+    await world.live(15);
+    const own = world.events.length;
+    const record = {
+      job: 'backup' as const,
+      ...{ node: 'c', attempt: 1, byHand: true as const, durationMs: 2000, backup: 'base_2' },
+      ...{ scheduledFor: '2026-11-21T01:30:10.000Z', startedAt: '2026-11-21T01:30:10.000Z' },
+    } as const;
+    for (const now of ['running', state, state] as const) {
+      await createSpoolBook(spool).write({ ...record, state: now }, undefined, NEVER);
+      // While it runs it has the lock: here it has none, so that only another node may look.
+      world.clock.pass(11);
+      await world.tick(leads && now !== 'running');
+    }
+    const told = world.events.slice(own).filter(({ type }) => type.startsWith('job'));
+    const { job, node, scheduledFor, attempt, durationMs } = record;
+    const event = {
+      type: 'jobFinished',
+      job,
+      node,
+      scheduledFor,
+      attempt,
+      durationMs,
+      outcome: 'ok',
+      backup: 'base_2',
+    };
+    expect(told).toEqual(Array(times).fill(event));
+  },
+);
+
 it('two that both believe to lead run it once', async () => {
   const spool = await makeTemporaryFolder('spool');
   const worlds = await Promise.all(
