@@ -5,11 +5,14 @@ import type { WalCheck } from '../src/replica/wal-check.ts';
 import { formatBytes, formatDuration } from '../src/report/units.ts';
 import { formatLsn } from '../src/wal/lsn.ts';
 
-/** The document of `replica-bootstrap --json`. Sizes are bytes, LSNs `X/Y`; null is what is not known. */
+/**
+ * The document of `replica-bootstrap --json`. Sizes are bytes, LSNs `X/Y`; null is what is not known.
+ * @param options undefined when they could not be read
+ */
 export function toDocument(
   result: ReplicaResult,
-  options: ReplicaOptions,
-  scope: string | undefined,
+  options: ReplicaOptions | undefined,
+  typed: { dryRun: boolean; scope: string | undefined },
 ): unknown {
   const { decision, facts, list, restored } = result;
   return {
@@ -18,16 +21,17 @@ export function toDocument(
     exitCode: result.exitCode,
     message: result.message,
     hint: result.hint ?? null,
-    dryRun: options.dryRun,
-    scope: scope ?? null,
-    datadir: options.datadir,
+    dryRun: typed.dryRun,
+    scope: typed.scope ?? null,
+    datadir: options?.datadir ?? null,
     leader: facts === undefined ? null : describeLeader(facts.leader),
-    noLeader: options.noLeader,
+    noLeader: options?.noLeader ?? null,
     backup: decision?.backup === undefined ? null : describeBackup(decision.backup),
     backupSize: decision?.backupSize ?? null,
     walSinceBackup: toNumber(decision?.walSinceBackup),
     thresholds: {
-      ...options.thresholds,
+      megabytes: options?.thresholds.megabytes ?? null,
+      percentage: options?.thresholds.percentage ?? null,
       megabytesLimit: toNumber(decision?.megabytesLimit),
       percentageLimit: toNumber(decision?.percentageLimit),
     },

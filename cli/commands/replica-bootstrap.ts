@@ -1,7 +1,8 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
+import type { Settings } from '../../src/config/settings.ts';
 import { PgarcError } from '../../src/errors.ts';
-import type { ReplicaOptions } from '../../src/replica/bootstrap-replica.ts';
+import type { ReplicaOptions, ReplicaResult } from '../../src/replica/bootstrap-replica.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
 import { addTablespaceOptions } from '../restore-options.ts';
@@ -9,7 +10,7 @@ import { addTablespaceOptions } from '../restore-options.ts';
 interface Options {
   role?: string;
   datadir?: string;
-  connstring: string;
+  connstring?: string;
   retries?: string;
   dryRun?: boolean;
   json?: boolean;
@@ -31,7 +32,7 @@ export function define(command: Command, context: CliContext): void {
     ],
   });
   command
-    .requiredOption('--connstring <conninfo>', 'the leader, as libpq writes it; empty when there is none')
+    .option('--connstring <conninfo>', 'the leader, as libpq writes it; empty when there is none')
     .option('--datadir <dir>', 'data directory to make (default: the pgdata setting)')
     .option('--role <role>', 'what the server will be; Patroni says replica')
     .option('--retries <n>', 'how often a leader that does not answer is asked again (default: 1)')
@@ -48,35 +49,43 @@ export function define(command: Command, context: CliContext): void {
   }
   command.allowUnknownOption().allowExcessArguments();
   command.action(async (options: Options) => {
-    const { judgeUnknown } = await import('../../src/replica/arguments.ts');
-    for (const name of judgeUnknown(command.args)) {
-      const message = `--${name} means nothing to pgarc: it is taken for a key of Patroni's and ignored`;
-      context.emit({ type: 'warning', message });
-    }
-    nameScope(command);
-    const settings = await context.loadSettings({
-      pgdata: options.datadir,
-      thresholdMegabytes: options.threshold_megabytes,
-      thresholdPercentage: options.threshold_backup_size_percentage,
-    });
-    const { bootstrapReplica } = await import('../../src/replica/bootstrap-replica.ts');
-    const { openBackupList } = await import('../../src/replica/backup-list.ts');
-    const store = await context.openStore(settings);
-    const request = await readRequest(options, settings);
-    const backupList = openBackupList({ store, settings, emit: context.emit });
+    const { bootstrapReplica, refuseReplica } = await import('../../src/replica/bootstrap-replica.ts');
+    let known: Partial<Request> = {};
+    let result: ReplicaResult;
     try {
-      const deps = { store, listBackups: backupList.list, emit: context.emit };
-      const result = await bootstrapReplica(deps, request, context.signal);
-      for (const message of result.restored?.warnings ?? []) context.emit({ type: 'warning', message });
-      if (!request.dryRun) await leave(context, settings.spool, result);
-      const { renderRestored, toDocument } = await import('../replica-report.ts');
-      if (options.json) context.printJson(toDocument(result, request, settings.scope));
-      else if (result.restored !== undefined) context.stdout.write(renderRestored(result.restored));
-      context.setExitCode(result.exitCode);
-    } finally {
-      backupList.close();
+      const { settings, request } = await readRequest(command, context, options);
+      known = { settings, request };
+      result = await run(settings, request);
+    } catch (error) {
+      // Patroni knows three exit codes, and the line and the document are there in every case.
+      result = refuseReplica(context.emit, error, context.signal);
+    }
+    const { settings, request } = known;
+    for (const message of result.restored?.warnings ?? []) context.emit({ type: 'warning', message });
+    if (settings !== undefined && !options.dryRun) await leave(context, settings.spool, result);
+    const { renderRestored, toDocument } = await import('../replica-report.ts');
+    const typed = { dryRun: options.dryRun === true, scope: settings?.scope };
+    if (options.json) context.printJson(toDocument(result, request, typed));
+    else if (result.restored !== undefined) context.stdout.write(renderRestored(result.restored));
+    context.setExitCode(result.exitCode);
+
+    async function run(settings: Settings, request: ReplicaOptions): Promise<ReplicaResult> {
+      const { openBackupList } = await import('../../src/replica/backup-list.ts');
+      const store = await context.openStore(settings);
+      const backupList = openBackupList({ store, settings, emit: context.emit });
+      try {
+        const deps = { store, listBackups: backupList.list, emit: context.emit };
+        return await bootstrapReplica(deps, request, context.signal);
+      } finally {
+        backupList.close();
+      }
     }
   });
+}
+
+interface Request {
+  settings: Settings;
+  request: ReplicaOptions;
 }
 
 /** Patroni may have the scope in its file only, and the store's place may depend on it. */
@@ -86,16 +95,28 @@ export function nameScope(command: Command): void {
   process.env.PATRONI_SCOPE = scope;
 }
 
-async function readRequest(
-  options: Options,
-  settings: Awaited<ReturnType<CliContext['loadSettings']>>,
-): Promise<ReplicaOptions> {
+async function readRequest(command: Command, context: CliContext, options: Options): Promise<Request> {
+  const { judgeUnknown, readRetries, readSwitch } = await import('../../src/replica/arguments.ts');
+  for (const name of judgeUnknown(command.args)) {
+    const message = `--${name} means nothing to pgarc: it is taken for a key of Patroni's and ignored`;
+    context.emit({ type: 'warning', message });
+  }
+  if (options.connstring === undefined) {
+    throw new PgarcError('usage', 'the connection string of the leader is missing', {
+      hint: 'Give --connstring, empty when there is no leader.',
+    });
+  }
+  nameScope(command);
+  const settings = await context.loadSettings({
+    pgdata: options.datadir,
+    thresholdMegabytes: options.threshold_megabytes,
+    thresholdPercentage: options.threshold_backup_size_percentage,
+  });
   if (settings.pgdata === undefined) {
     throw new PgarcError('usage', 'the data directory to make is missing', { hint: 'Give --datadir.' });
   }
-  const { readRetries, readSwitch } = await import('../../src/replica/arguments.ts');
   const { parseTablespaceMap } = await import('../../src/backup/fetch/tablespaces.ts');
-  return {
+  const request: ReplicaOptions = {
     datadir: resolve(settings.pgdata),
     connstring: options.connstring,
     noLeader: readSwitch('no_leader', options.no_leader) || readSwitch('no_master', options.no_master),
@@ -106,14 +127,11 @@ async function readRequest(
     concurrency: settings.downloadConcurrency,
     dryRun: options.dryRun === true,
   };
+  return { settings, request };
 }
 
 /** For the daemon's metric. A spool that cannot be written is no reason to fail. */
-async function leave(
-  context: CliContext,
-  spool: string,
-  result: Parameters<typeof import('../../src/replica/record.ts').leaveDecision>[1],
-): Promise<void> {
+async function leave(context: CliContext, spool: string, result: ReplicaResult): Promise<void> {
   const { leaveDecision } = await import('../../src/replica/record.ts');
   try {
     await leaveDecision(spool, result, new Date());

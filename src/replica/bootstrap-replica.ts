@@ -73,35 +73,40 @@ export async function bootstrapReplica(
     list: undefined,
     restored: undefined,
   };
-  const end = (verdict: Verdict, reason: ReplicaResult['reason'], message: string, hint?: string) => ({
-    ...state,
-    verdict,
-    reason,
-    exitCode: EXIT_CODES[verdict],
-    message,
-    hint,
-  });
-  const tell = (result: ReplicaResult) => {
-    const { verdict, reason, message, hint } = result;
-    deps.emit({ type: 'replicaDecision', verdict, reason, message, ...(hint === undefined ? {} : { hint }) });
-    return result;
-  };
+  const end = (verdict: Verdict, reason: ReplicaResult['reason'], message: string, hint?: string) =>
+    tell(deps.emit, { ...state, verdict, reason, exitCode: EXIT_CODES[verdict], message, hint });
   try {
     await requireFreeDirectory(options.datadir);
     const { decision, facts, list, archive } = await survey(deps, options, signal);
     Object.assign(state, { decision, facts, list });
     const message = explain(facts, decision, list, archive?.segmentSize);
-    const decided = tell(end(decision.use ? 'use' : 'no', decision.reason, message));
+    const decided = end(decision.use ? 'use' : 'no', decision.reason, message);
     if (!decision.use || options.dryRun || decision.backup === undefined) return decided;
     state.restored = await restore(deps, options, decision.backup, signal);
     return { ...decided, restored: state.restored };
   } catch (error) {
     const { verdict, reason } = judgeError(error, signal);
     const what = state.decision?.use ? 'the restore failed' : 'not using the archive';
-    return tell(
-      end(verdict, reason, `${what}: ${messageOf(error)}`, isPgarcError(error) ? error.hint : undefined),
-    );
+    const hint = isPgarcError(error) ? error.hint : undefined;
+    return end(verdict, reason, `${what}: ${messageOf(error)}`, hint);
   }
+}
+
+/** The result when something is wrong before there is anything to decide, such as with a setting; told as any other. */
+export function refuseReplica(emit: Emit, error: unknown, signal: AbortSignal): ReplicaResult {
+  const { verdict, reason } = judgeError(error, signal);
+  return tell(emit, {
+    ...{ verdict, reason, exitCode: EXIT_CODES[verdict] },
+    message: `not using the archive: ${messageOf(error)}`,
+    hint: isPgarcError(error) ? error.hint : undefined,
+    ...{ facts: undefined, decision: undefined, list: undefined, restored: undefined },
+  });
+}
+
+function tell(emit: Emit, result: ReplicaResult): ReplicaResult {
+  const { verdict, reason, message, hint } = result;
+  emit({ type: 'replicaDecision', verdict, reason, message, ...(hint === undefined ? {} : { hint }) });
+  return result;
 }
 
 /** A list from etcd is enough to decide against the archive; to use it the store must answer after all. */

@@ -283,8 +283,13 @@ describe('what is refused, with code 2 and nothing touched', () => {
       ['--store=nowhere'],
       ['--verbosely'],
     ]) {
-      const result = await runReplicaBootstrap({ datadir, connstring }, { env: store.env, more });
+      const options = { env: store.env, more: ['--json', ...more] };
+      const result = await runReplicaBootstrap({ datadir, connstring }, options);
       expect(result.code, `${more}: ${result.stderr}`).toBe(2);
+      expect(JSON.parse(result.stdout)).toMatchObject({ verdict: 'no', exitCode: 2 });
+      expect(result.stderr).toMatch(
+        /verdict=no reason=(usage|setting-invalid) message="not using the archive: /,
+      );
     }
     const missing = await runPgarc(['replica-bootstrap', '--scope=main', `--datadir=${datadir}`], {
       env: store.env,
