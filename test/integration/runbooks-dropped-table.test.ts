@@ -16,7 +16,7 @@ test('docs/runbooks/dropped-table.md', async () => {
     steps: {
       async 'drop the table'() {
         const moment = await server.value("SELECT to_char(now(), 'YYYY-MM-DD HH24:MI:SS.US') || '+00'");
-        run.places.set('2026-11-21 17:29:13+00', moment);
+        run.places.set('2026-11-21 17:33:27.80+00', moment);
         // Commits carry their time in microseconds: the drop's is later, however quick this is.
         await sleep(2);
         await server.tool('psql', ['-d', 'shop', '-Xqc', 'DROP TABLE orders']);

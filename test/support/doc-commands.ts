@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'vitest';
-import { isAsWritten, normalise, readScreen, type Varying } from './doc-output.ts';
+import { alignTables, isAsWritten, normalise, readScreen, type Varying } from './doc-output.ts';
 import { type DocCommand, parseDocPage, replaceOutputs } from './doc-page.ts';
 import { ROOT } from './pgarc.ts';
 import { startProgram } from './run.ts';
@@ -17,6 +17,8 @@ export interface DocRun {
    * what they print. Read anew for each command, so that a step can add to it.
    */
   readonly places?: Map<string, string>;
+  /** The same for words that are only printed: the word here, and the page's. */
+  readonly shown?: ReadonlyMap<string, string>;
   /**
    * What happens between the commands, by the name that a comment of the page gives it. One that gives false cannot
    * happen here: the commands up to the next step are left out.
@@ -24,8 +26,8 @@ export interface DocRun {
   readonly steps?: Readonly<Record<string, () => Promise<unknown>>>;
   /** What differs from run to run beside the usual. */
   readonly varying?: readonly Varying[];
-  /** Runs a command line somewhere else than here. */
-  readonly inside?: (command: string, args: readonly string[]) => [string, string[]];
+  /** Whether PostgreSQL's account runs them, as is usual; else root where the tests are root. */
+  readonly asPostgres?: boolean;
 }
 
 /** With it a page that differs gets what the commands print here and now. */
@@ -73,10 +75,8 @@ async function runCommand(
   const place = `${path}:${doc.from}: $ ${doc.command}`;
   const attempt = async () => {
     const { code, output } = await shell(exchange(doc.command, places));
-    const shown = exchange(
-      output,
-      places.map(([one, other]) => [other, one]),
-    );
+    const printed = [...places.map(([one, other]) => [other, one] as const), ...(run.shown ?? [])];
+    const shown = alignTables(exchange(output, printed));
     return { code, shown, isRight: code === doc.exit && isAsWritten(written, shown, run.varying) };
   };
   let last = await attempt();
@@ -86,7 +86,7 @@ async function runCommand(
         last = await attempt();
         return last.isRight;
       },
-      { timeout: UPDATES ? 20_000 : 90_000, interval: 300 },
+      { timeout: UPDATES ? 12_000 : 90_000, interval: 300 },
     ).catch(() => undefined);
   }
   if (last.isRight) return undefined;
@@ -116,10 +116,9 @@ async function openShell(run: DocRun): Promise<Shell> {
     'exit $code',
   ].join('\n');
   return async (command) => {
-    const shell = ['script', ['-qefc', 'exec bash --norc -c "$DOC_SHELL"', '/dev/null']] as const;
-    const [file, args] = run.inside?.(...shell) ?? shell;
-    const { result } = startProgram(file, args, {
+    const { result } = startProgram('script', ['-qefc', 'exec bash --norc -c "$DOC_SHELL"', '/dev/null'], {
       cwd: folder,
+      asPostgres: run.asPostgres ?? true,
       env: {
         ...run.env,
         PATH: `${join(ROOT, 'cli')}:${run.env.PATH ?? process.env.PATH}`,

@@ -7,6 +7,8 @@ const SPAN = '(?:ms|s|min|h|d|sec|seconds?|minutes?|hours?|days?)';
 const VARYING: readonly Varying[] = [
   [/\b\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d(:?\d\d)?| UTC)?/g, 'TIME'],
   [/\b\d\d:\d\d:\d\d(\.\d+)?\b/g, 'TIME'],
+  // Segments of a timeline, in the table of wal-verify.
+  [/ \d+( +[0-9A-F]{24} )/g, ' N$1'],
   // The timeline stays.
   [/(?<![0-9A-Za-z])([0-9A-F]{8})[0-9A-F]{16}(\.[0-9A-F]{8}\.backup)?\b/g, '$1SEGMENT'],
   [/\b[0-9A-F]{1,8}\/[0-9A-F]{1,8}\b/g, 'LSN'],
@@ -20,7 +22,6 @@ const VARYING: readonly Varying[] = [
   [/\b\d+(\.\d+)? ?%/g, 'PART'],
   [/\b\d+ (files|objects|failures)\b/g, 'N $1'],
   [/\b\d+ (segments of|of them WAL segments)\b/g, 'N $1'],
-  [/(\(newest\) +\S+(?: from LSN)? +)\d+ /g, '$1N '],
   [/\b(pid|PID)(:? )\d+\b/g, '$1$2N'],
   [/\[\d+\]/g, '[N]'],
   [/\.{2,}/g, '..'],
@@ -47,6 +48,34 @@ export function isAsWritten(written: string, actual: string, more: readonly Vary
 
 function escapeRegExp(text: string): string {
   return text.replace(/[\\^$.*+?()[\]{}|]/g, '\\$&');
+}
+
+/** Draws tables with `|` between columns anew, whose cells have become longer or shorter. */
+export function alignTables(text: string): string {
+  return text.replace(/(?:^[|+].*[|+]$\n?){3,}/gm, (table) => {
+    const lines = table.trimEnd().split('\n');
+    const rows = lines.filter((line) => line.startsWith('|')).map((line) => line.slice(1, -1).split('|'));
+    const isRight = rows[0]!.map((_, column) => rows.some((row) => /^ {2,}\S/.test(row[column] ?? '')));
+    const widths = rows[0]!.map((_, column) =>
+      Math.max(...rows.map((row) => (row[column] ?? '').trim().length)),
+    );
+    const drawn = lines.map((line) => {
+      if (!line.startsWith('|')) {
+        const rule = `+${widths.map((width) => '-'.repeat(width + 2)).join('+')}+`;
+        const title = /^\+ (.*?) -*[-+]*$/.exec(line)?.[1];
+        return title === undefined ? rule : `+ ${title} ${rule.slice(title.length + 3)}`;
+      }
+      const cells = line
+        .slice(1, -1)
+        .split('|')
+        .map((cell) => cell.trim());
+      const padded = cells.map((cell, column) =>
+        isRight[column] ? cell.padStart(widths[column]!) : cell.padEnd(widths[column]!),
+      );
+      return `| ${padded.join(' | ')} |`;
+    });
+    return `${drawn.join('\n')}\n`;
+  });
 }
 
 /** What a terminal shows in the end of what was written to it. */
