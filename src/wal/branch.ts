@@ -1,4 +1,4 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { access, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { classifyWalFile } from './file-name.ts';
 import { parseHistory } from './history.ts';
@@ -32,7 +32,7 @@ export async function findBranch(
   segmentSize: number,
 ): Promise<Branch | undefined> {
   const segment = parseSegmentName(name, segmentSize);
-  if (segment === undefined) return undefined;
+  if (segment === undefined || !(await isRecovering(pgdata))) return undefined;
   const newer = await listTimelines(join(pgdata, 'pg_wal'));
   const newest = Math.max(0, ...newer.filter((timeline) => timeline > segment.timeline));
   if (newest === 0) return undefined;
@@ -48,6 +48,12 @@ export async function findBranch(
 /** `timeline 1 was left at 0/E000148 for timeline 2`. */
 export function describeBranch({ switchLsn, followed }: Branch, timeline: number): string {
   return `this server follows timeline ${followed}, whose history leaves timeline ${timeline} at ${formatLsn(switchLsn)}`;
+}
+
+/** Elsewhere history files in pg_wal are of the past, or wait to be archived. */
+async function isRecovering(pgdata: string): Promise<boolean> {
+  const signals = ['standby.signal', 'recovery.signal'].map((name) => access(join(pgdata, name)));
+  return (await Promise.allSettled(signals)).some(({ status }) => status === 'fulfilled');
 }
 
 async function listTimelines(folder: string): Promise<number[]> {

@@ -90,6 +90,16 @@ const CASES: [string, Record<string, string>, string, object | undefined][] = [
 test.each(CASES)('what of a segment is the server’s: %s', async (_, files, name, wanted) => {
   const pgdata = await makeTemporaryFolder('branch');
   await mkdir(join(pgdata, 'pg_wal'));
+  await writeFile(join(pgdata, 'recovery.signal'), '');
   for (const [path, text] of Object.entries(files)) await writeFile(join(pgdata, path), text);
   expect(await findBranch(pgdata, name, SIZE)).toEqual(wanted);
+});
+
+test('a server that does not recover has no branch', async () => {
+  const pgdata = await makeTemporaryFolder('branch');
+  await mkdir(join(pgdata, 'pg_wal'));
+  await writeFile(join(pgdata, 'pg_wal/00000002.history'), HISTORY_2);
+  expect(await findBranch(pgdata, '00000001000000000000000F', SIZE)).toBeUndefined();
+  await writeFile(join(pgdata, 'standby.signal'), '');
+  expect(await findBranch(pgdata, '00000001000000000000000F', SIZE)).toMatchObject({ ownBytes: 0 });
 });
