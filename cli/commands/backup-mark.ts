@@ -12,7 +12,7 @@ export function define(command: Command, context: CliContext): void {
   describe(command, {
     description:
       'Marks a backup as permanent: neither retention nor delete removes it. The backups a delta is built on are marked with it. --impermanent takes the mark away from this one alone.',
-    exitCodes: [4, 5, 7, 8],
+    exitCodes: [4, 5, 6, 7, 8],
     examples: ['pgarc backup-mark LATEST', 'pgarc backup-mark base_000000010000000000000002 --impermanent'],
   });
   command
@@ -26,7 +26,7 @@ export function define(command: Command, context: CliContext): void {
       const permanent = options.impermanent !== true;
       const { backup, changed } = await shareWork(
         context,
-        { settings, store, lock: undefined, canDoWithout: true },
+        { settings, store, lock: 'retain', canDoWithout: true },
         (shared, signal) => markBackup({ store: shared }, { name, permanent }, signal),
       );
       if (options.json) {

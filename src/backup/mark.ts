@@ -4,7 +4,7 @@ import { type Backup, findBackup, listBackups } from './catalog.ts';
 import { getJson } from './catalog-entry.ts';
 import { findDependents, resolveChain } from './fetch/chain.ts';
 import { formatJson } from './format/json.ts';
-import { metadataKey } from './format/keys.ts';
+import { metadataKey, sentinelKey } from './format/keys.ts';
 import { DATE_FORMAT, type Metadata } from './format/sentinel.ts';
 
 export interface MarkOptions {
@@ -22,7 +22,7 @@ export interface MarkResult {
 /**
  * Marks a backup as permanent, with all that it is built on, or takes the mark away from it alone. Only
  * metadata.json is written; where there is none (WAL-E) it is made from the sentinel.
- * @throws PgarcError `no-such-backup`; `refused` while a permanent delta needs the backup
+ * @throws PgarcError `no-such-backup`, also when it is deleted meanwhile; `refused` while a permanent delta needs the backup
  */
 export async function markBackup(
   deps: { store: ObjectStore },
@@ -44,8 +44,21 @@ export async function markBackup(
   }
   // The full backup first: an interruption never leaves a permanent delta on a base that may be dropped.
   const changed = wanted.filter((one) => one.permanent !== options.permanent);
-  for (const one of changed) await rewriteMetadata(deps.store, one, options.permanent, signal);
+  for (const one of changed) {
+    await rewriteMetadata(deps.store, one, options.permanent, signal);
+    await expectThere(deps.store, one, signal);
+  }
   return { backup: { ...backup, permanent: options.permanent }, changed: changed.map(({ name }) => name) };
+}
+
+/** Retention or another delete may have been at work: then the mark has come too late. */
+async function expectThere(store: ObjectStore, { name }: Backup, signal: AbortSignal): Promise<void> {
+  if ((await store.head(sentinelKey(name), { signal })) !== undefined) return;
+  await store.delete([metadataKey(name)], { signal });
+  throw new PgarcError('no-such-backup', `${name} was deleted just now`, {
+    hint: 'See what is left: pgarc backup-list',
+    details: { name },
+  });
 }
 
 async function rewriteMetadata(

@@ -1,4 +1,5 @@
 import type { Backup } from '../backup/catalog.ts';
+import { readCatalogEntry } from '../backup/catalog-entry.ts';
 import { requiredSegments } from '../backup/catalog-segments.ts';
 import { BACKUPS, backupOfSentinelKey, sentinelKey } from '../backup/format/keys.ts';
 import { mapParallel } from '../backup/map-parallel.ts';
@@ -12,7 +13,8 @@ const PARALLEL = 8;
 
 /**
  * Looks again before anything is deleted: a listing that left something out must not decide what goes. The
- * backups are listed once more, and what a plan takes to be missing is asked for by its name.
+ * backups are listed once more, what a plan takes to be missing is asked for by its name, and each backup that goes
+ * is read again.
  * @returns false when the backups have changed since and a new plan is due
  * @throws PgarcError `store-unreachable` when the store contradicts its own listing
  */
@@ -33,13 +35,26 @@ export async function isStillTrue(
     if (isThere !== after.has(name)) throw contradiction(store, sentinelKey(name));
   }
   if (before.symmetricDifference(after).size > 0) return false;
-  await mapParallel(
+  const areTrue = await mapParallel(
     plan.dropped,
     PARALLEL,
-    (backup, each) => expectMissing(store, survey, backup, each),
+    async (backup, each) => {
+      await expectMissing(store, survey, backup, each);
+      return await isUnmarked(store, backup, each);
+    },
     signal,
   );
-  return true;
+  return !areTrue.includes(false);
+}
+
+/** Whether a backup is there still, and nobody has marked it as permanent since. */
+async function isUnmarked(
+  store: ObjectStore,
+  { name, finishTime }: Backup,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const entry = await readCatalogEntry(store, name, finishTime, signal);
+  return entry !== undefined && !entry.permanent;
 }
 
 /** A backup that counts for no rule because something is missing: that must be so. */

@@ -230,6 +230,25 @@ describe('retain on a store with troubles', () => {
     expect(after.length).toBeLessThan(before.length);
   });
 
+  test('does not delete a backup that is marked while it looks', async () => {
+    const { env, keys } = await makeArchive(4);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const path = /list-type=2.*prefix=[^&]*basebackups_005(%2F|\/)(&|$)/;
+    // The second look, after the plan was made.
+    proxy.add({ path, nth: 2, fault: { kind: 'hold', until: promise } });
+    const running = startPgarc(['retain', '--keep-full', '1', '--confirm', '--json'], { env });
+    await waitFor(() => proxy.requests.some(({ fault }) => fault === 'hold'), { what: 'the second look' });
+    const direct = { ...env, AWS_ENDPOINT: minio.endpoint };
+    await mustRunPgarc(['backup-mark', nameOf(1)], { env: direct });
+    resolve();
+    const { code, stdout, stderr } = await running.result;
+    expect(code, stderr).toBe(0);
+    expect((JSON.parse(stdout) as Report).deleted?.backups).toEqual([nameOf(0), nameOf(2)]);
+    const after = await keys();
+    for (const day of [1, 3]) expect(after).toContain(sentinelKey(nameOf(day)));
+    expect((await runPgarc(['wal-verify'], { env })).code).toBe(0);
+  });
+
   test('tells what the store would not delete, and leaves it', async () => {
     const { env, keys } = await makeArchive(4);
     const before = await keys();

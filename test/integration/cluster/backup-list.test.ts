@@ -150,6 +150,7 @@ describe('the lock', () => {
       ['delete', SAMPLE_DELTA, '--confirm'],
       ['delete', SAMPLE_DELTA, '--confirm', '--without-lock'],
       ['retain', '--keep-full', '1', '--confirm'],
+      ['backup-mark', SAMPLE_DELTA],
     ]) {
       const result = await runPgarc(command, { env });
       expect(result).toMatchObject({
