@@ -197,6 +197,10 @@ it('a replica without a new restartpoint leaves the next backup to the primary',
   const first = await waitForRun('ok', 1, 'two');
   const before = await addedSince([]);
   await makeDue({ advance: false });
+  const failed = await waitForRun('failed', 1, 'two');
+  await leads(primary);
+  // The pause of 30 s is waited for in other tests.
+  await etcd.put(RUN, JSON.stringify({ ...failed, retryAt: failed.finishedAt }));
   const run = await waitForRun('ok', 2, 'one');
   expect(replica.daemon.stderr()).toContain(`exists or is being made: ${first.backup}`);
   expect(await addedSince(before)).toEqual([run.backup]);
