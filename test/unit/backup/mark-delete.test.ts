@@ -42,6 +42,19 @@ describe('markBackup', () => {
     expect((await listBackups(store, signal)).map(({ permanent }) => permanent)).toEqual([true, false]);
   });
 
+  it('does not say that it marked a backup that is deleted meanwhile, and leaves nothing of it', async () => {
+    const put = store.put.bind(store);
+    store.put = async (key, body) => {
+      store.objects.delete(sentinelKey(FULL));
+      await put(key, body);
+    };
+    await expect(markBackup({ store }, { name: FULL, permanent: true }, signal)).rejects.toMatchObject({
+      exitCode: 5,
+      message: `${FULL} was deleted just now`,
+    });
+    expect(store.objects.has(metadataKey(FULL))).toBe(false);
+  });
+
   it('makes metadata.json where there is none', async () => {
     store.objects.delete(metadataKey(FULL));
     await markBackup({ store }, { name: FULL, permanent: true }, signal);
