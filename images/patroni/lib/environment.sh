@@ -37,6 +37,27 @@ need() {
   [ -n "$value" ] || fail "$2 is not set" "$3"
 }
 
+# Names that are parts of keys in etcd and of the archive's place.
+check_name() {
+  case $2 in
+    *[!A-Za-z0-9_.:-]*) fail "$1 is not a usable name: $2" "Letters, digits, _ . : -" ;;
+  esac
+}
+
+check_number() {
+  case $2 in '' | *[!0-9]*) fail "$1 is not a number${3:-}: $2" ;; esac
+}
+
+# Lists of name=value: check_pairs VARIABLE LINES
+check_pairs() {
+  printf '%s\n' "$2" | while IFS= read -r line; do
+    case $line in
+      '' | [!=]*=*) ;;
+      *) fail "$1 holds '$line', which is not name=value" ;;
+    esac
+  done
+}
+
 # Names of roles stand in pg_hba.conf and on command lines too.
 check_role() {
   case $2 in
@@ -49,7 +70,10 @@ read_environment() {
   need SCOPE PATRONI_SCOPE "Name the cluster: all its nodes have the same."
   first NODE PATRONI_NAME NODE_ID NAME NODE_NAME
   NODE=${NODE:-$(hostname)}
+  check_name PATRONI_SCOPE "$SCOPE"
+  check_name NODE_ID "$NODE"
   first ETCD ETCD_HOST_PORT PATRONI_ETCD3_HOSTS PGARC_ETCD_ENDPOINTS
+  case $ETCD in *[!,\ ]*) ;; *) ETCD= ;; esac
   need ETCD ETCD_HOST_PORT "Name etcd's members: ETCD_HOST_PORT=host:2379,host:2379"
   # As other nodes reach this one; the host's published ports may differ from these.
   ADDRESS=${DOCKER_HOSTNAME:-$(hostname)}
@@ -75,9 +99,12 @@ read_environment() {
   SYNCHRONOUS_MODE=${SYNCHRONOUS_MODE:-false}
   ARCHIVE_TIMEOUT=${ARCHIVE_TIMEOUT:-300}
   for name in TTL LOOP_WAIT RETRY_TIMEOUT ARCHIVE_TIMEOUT; do
-    eval "value=\$$name"
-    case $value in '' | *[!0-9]*) fail "$name is not a number of seconds: $value" ;; esac
+    eval "check_number $name \"\$$name\" ' of seconds'"
   done
+  check_number RESTART_LIMIT "$RESTART_LIMIT"
+  check_number RESTART_WINDOW "$RESTART_WINDOW" ' of seconds'
+  check_pairs PATRONI_TAGS "$(printf '%s' "${PATRONI_TAGS:-}" | tr , '\n')"
+  check_pairs PG_PARAMETERS "${PG_PARAMETERS:-}"
   case $SYNCHRONOUS_MODE in true | false) ;; *) fail "SYNCHRONOUS_MODE is true or false, not $SYNCHRONOUS_MODE" ;; esac
   first ARCHIVE PGARC_STORE WAL_S3_BUCKET WALG_S3_PREFIX WALE_S3_PREFIX WALG_FILE_PREFIX WALE_FILE_PREFIX
   # A settings file of pgarc's may name the store too.
@@ -96,9 +123,9 @@ read_credentials() {
   first_secret ADMIN_PASSWORD ADMIN_PASSWORD POSTGRES_PASSWORD
   first ETCD_USER PATRONI_ETCD3_USERNAME PGARC_ETCD_USER
   first_secret ETCD_PASSWORD PATRONI_ETCD3_PASSWORD PGARC_ETCD_PASSWORD
-  advice="All nodes of the cluster have the same; %s_FILE names a file that holds it."
-  need SUPERUSER_PASSWORD SUPERUSER_PASSWORD "$advice"
-  need REPLICATION_PASSWORD REPLICATION_PASSWORD "$advice"
+  for name in SUPERUSER_PASSWORD REPLICATION_PASSWORD; do
+    need "$name" "$name" "All nodes of the cluster have the same; ${name}_FILE may name a file that holds it."
+  done
   check_role SUPERUSER_USERNAME "$SUPERUSER_USERNAME"
   check_role REPLICATION_USERNAME "$REPLICATION_USERNAME"
   check_role ADMIN_USERNAME "$ADMIN_USERNAME"

@@ -23,6 +23,8 @@ async function runEntrypoint(env: Record<string, string>) {
       STATE_DIR: join(folder, 'state'),
       DOCKER_HOSTNAME: 'node1',
       PATRONI: '/bin/true',
+      PGARC: join(ROOT, 'cli/pgarc'),
+      PGARC_SPOOL: join(folder, 'spool'),
       ...env,
     },
   });
@@ -106,7 +108,19 @@ test('without an archive', async () => {
 test.for([
   [{ PATRONI_SCOPE: '' }, 'PATRONI_SCOPE is not set'],
   [{ ETCD_HOST_PORT: '' }, 'ETCD_HOST_PORT is not set'],
+  [{ PATRONI_SCOPE: 'main/two' }, 'PATRONI_SCOPE is not a usable name: main/two'],
+  [{ NODE_ID: 'node one' }, 'NODE_ID is not a usable name: node one'],
+  [{ ETCD_HOST_PORT: ' , ' }, 'ETCD_HOST_PORT is not set'],
   [{ SUPERUSER_PASSWORD: '' }, 'SUPERUSER_PASSWORD is not set'],
+  [{ SUPERUSER_PASSWORD: '' }, 'SUPERUSER_PASSWORD_FILE may name a file'],
+  [{ RESTART_LIMIT: 'often' }, 'RESTART_LIMIT is not a number: often'],
+  [{ PATRONI_TAGS: 'nosync=true,nofailover' }, "PATRONI_TAGS holds 'nofailover', which is not name=value"],
+  [{ PG_PARAMETERS: 'work_mem=8MB\nport' }, "PG_PARAMETERS holds 'port'"],
+  [
+    { WAL_S3_BUCKET: 'bucket', WALE_BACKUP_THRESHOLD_MEGABYTES: 'many' },
+    'threshold-megabytes from environment',
+  ],
+  [{ WAL_S3_BUCKET: 'bucket', AWS_SECRET_ACCESS_KEY_FILE: '/nowhere' }, 'cannot read /nowhere'],
   [{ REPLICATION_PASSWORD: 'two\nlines' }, 'REPLICATION_PASSWORD holds a control character'],
   [{ SUPERUSER_USERNAME: 'post gres' }, 'SUPERUSER_USERNAME is not a usable name of a role'],
   [{ PATRONI_TTL: 'long' }, 'TTL is not a number of seconds'],
