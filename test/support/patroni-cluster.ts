@@ -95,7 +95,8 @@ export async function makePatroniCluster(options: PatroniClusterOptions = {}): P
       const answers = await Promise.all(
         nodes.map((node) =>
           node.ask('/primary').then(
-            ({ status }) => status === 200,
+            // Patroni says 200 as soon as it has the lock, while its server may still take WAL from the leader before.
+            ({ status, body }) => status === 200 && /^(primary|master)$/.test(String(body.role)),
             () => false,
           ),
         ),
