@@ -1,4 +1,4 @@
-import { appendFile, chmod, readFile, rm, statfs, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, open, readFile, rm, statfs, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { atEnd } from './cleanup.ts';
@@ -83,14 +83,18 @@ export async function startDocServer(options: { storeFolder?: string | undefined
 export async function makeFullStore(): Promise<
   { folder: string; fill(): Promise<void>; empty(): Promise<void> } | undefined
 > {
-  const folder = await mountTmpfs(600);
+  const folder = await mountTmpfs(256);
   if (folder === undefined) return undefined;
   const filler = join(folder, 'filler');
   return {
     folder,
     async fill() {
       const { bavail, bsize } = await statfs(folder);
-      await writeFile(filler, Buffer.alloc(bavail * bsize));
+      const piece = Buffer.alloc(4 * 1024 * 1024);
+      await using file = await open(filler, 'w');
+      for (let left = bavail * bsize; left > 0; left -= piece.length) {
+        await file.write(piece, 0, Math.min(left, piece.length));
+      }
     },
     empty: () => rm(filler),
   };
