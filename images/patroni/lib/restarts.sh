@@ -32,14 +32,14 @@ is_halted() {
   [ -e "$STATE_DIR/halted" ]
 }
 
-# Says why nothing is started, and waits for the operator.
+# Says why nothing is started, and waits for the operator, or for the end.
 hold() {
   say "STOPPED: $(cat "$STATE_DIR/halted")"
   say "nothing is started and no data is touched. Look for the cause above, then remove $STATE_DIR/halted"
   while is_halted; do
     sleep 1 &
     wait $! || true
-    [ -z "${stopping:-}" ] || exit 0
+    [ -z "${stopping:-}" ] || return 0
   done
   say "$STATE_DIR/halted is gone: going on"
 }

@@ -1,33 +1,37 @@
-import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { parse } from 'yaml';
 import { ROOT } from '../../support/pgarc.ts';
 import { runProgram, startProgram } from '../../support/run.ts';
 import { makeTemporaryFolder } from '../../support/temporary.ts';
+import { waitFor } from '../../support/wait.ts';
 
 const ENTRYPOINT = join(ROOT, 'images/patroni/entrypoint');
+
+/** What a node needs to be told, and where it may write. */
+function makeEnvironment(folder: string): Record<string, string> {
+  return {
+    PATRONI_SCOPE: 'main',
+    ETCD_HOST_PORT: 'etcd:2379',
+    SUPERUSER_PASSWORD: 'one',
+    REPLICATION_PASSWORD: 'two',
+    PG_DATA_DIR: join(folder, 'data'),
+    RUN_DIR: join(folder, 'run'),
+    STATE_DIR: join(folder, 'state'),
+    DOCKER_HOSTNAME: 'node1',
+    PATRONI: '/bin/true',
+    PGARC: join(ROOT, 'cli/pgarc'),
+    PGARC_SPOOL: join(folder, 'spool'),
+  };
+}
 
 /** Runs the entry point with a Patroni that ends at once. @returns what it said, and the settings it made */
 async function runEntrypoint(env: Record<string, string>) {
   const folder = await makeTemporaryFolder('patroni');
+  const own = makeEnvironment(folder);
   const run = join(folder, 'run');
-  const result = await runProgram(ENTRYPOINT, [], {
-    env: {
-      PATRONI_SCOPE: 'main',
-      ETCD_HOST_PORT: 'etcd:2379',
-      SUPERUSER_PASSWORD: 'one',
-      REPLICATION_PASSWORD: 'two',
-      PG_DATA_DIR: join(folder, 'data'),
-      RUN_DIR: run,
-      STATE_DIR: join(folder, 'state'),
-      DOCKER_HOSTNAME: 'node1',
-      PATRONI: '/bin/true',
-      PGARC: join(ROOT, 'cli/pgarc'),
-      PGARC_SPOOL: join(folder, 'spool'),
-      ...env,
-    },
-  });
+  const result = await runProgram(ENTRYPOINT, [], { env: { ...own, ...env } });
   const file = join(run, 'patroni.yml');
   return {
     ...result,
@@ -160,4 +164,25 @@ test('a replica that is made again and again: the entry point is told, and no fu
   expect(last.child.exitCode).toBe(null);
   last.child.kill('SIGKILL');
   await last.result;
+});
+
+test('SIGTERM to a node that was stopped ends its daemon in order', async () => {
+  const folder = await makeTemporaryFolder('patroni');
+  const [pgarc, said] = [join(folder, 'pgarc'), join(folder, 'said')];
+  const daemon = `trap 'echo ended >>${said}; exit 0' TERM; echo ready >>${said}; while :; do sleep 0.1; done`;
+  writeFileSync(pgarc, `#!/bin/sh\n[ "$1" != daemon ] || { ${daemon}; }\n`, { mode: 0o755 });
+  const own = makeEnvironment(folder);
+  const env = { ...own, PGARC: pgarc, WAL_S3_BUCKET: 'bucket', RESTART_LIMIT: '0' };
+  const entrypoint = startProgram(ENTRYPOINT, [], { env });
+  const read = (path: string) => (existsSync(path) ? readFileSync(path, 'utf8') : '');
+  let told = '';
+  entrypoint.child.stderr?.on('data', (text) => {
+    told += text;
+  });
+  await waitFor(() => read(said) === 'ready\n' && told.includes('STOPPED: the data directory was empty'), {
+    what: 'a node that was stopped, with its daemon',
+  });
+  entrypoint.child.kill('SIGTERM');
+  expect((await entrypoint.result).code).toBe(0);
+  expect(read(said)).toBe('ready\nended\n');
 });
