@@ -146,6 +146,15 @@ test('the daemon is started again after kill -9', async () => {
   await waitFor(async () => (await readyFiles()) === '0', { what: 'the segment to be archived' });
 });
 
+test('so is the watch for the lead', async () => {
+  const since = (await first.log()).length;
+  const isWatch = ({ command }: { command: string }) => /\/sh \S+\/lead$/.test(command);
+  const watch = (await first.processes()).find(isWatch)!;
+  process.kill(watch.pid, 'SIGKILL');
+  await first.logged('the watch for the lead has ended with exit code 137', since);
+  await waitFor(async () => (await first.processes()).some(isWatch), { what: 'another watch' });
+});
+
 test('a node ends in order on SIGTERM', async () => {
   expect(await third.stop()).toBe(0);
   expect(await third.processes()).toEqual([]);

@@ -37,7 +37,7 @@ export interface PatroniNode {
   readonly env: Record<string, string>;
   /** Starts the entry point, with more or other variables from now on. */
   start(env?: Record<string, string | undefined>): void;
-  /** SIGTERM to the entry point. @returns its exit code */
+  /** SIGTERM. @returns the exit code of the entry point */
   stop(): Promise<number | null>;
   /** SIGKILL to all processes of the node at once. */
   kill(): Promise<void>;
@@ -140,7 +140,7 @@ export async function makePatroniNode(options: PatroniNodeOptions): Promise<Patr
     kill: () => killProcesses(() => true),
     killPatroni: () => killProcesses(isPatroni, false),
     killPostgres: () => killProcesses(({ command }) => command.startsWith(join(bin, 'postgres')), false),
-    killDaemon: () => killProcesses(({ command }) => / daemon\b/.test(command), false),
+    killDaemon: () => killProcesses(isDaemon, false),
     killAllButPostgres: () => killProcesses(({ command }) => !/(^|\/)postgres\b/.test(command)),
     isRunning: () => child !== undefined && exitCode === undefined,
     async exited(timeout = 60_000) {
@@ -212,6 +212,9 @@ export async function makePatroniNode(options: PatroniNodeOptions): Promise<Patr
   atEnd(() => node.kill());
   return node;
 }
+
+/** Not what keeps it running. */
+const isDaemon = ({ command }: { command: string }) => / daemon\b/.test(command) && !/keep-/.test(command);
 
 function isPatroni({ command }: { command: string }): boolean {
   return /\bpatroni .*patroni\.yml/.test(command);
