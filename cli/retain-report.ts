@@ -1,4 +1,4 @@
-import { formatBytes, formatLocalTime } from '../src/report/units.ts';
+import { formatBytes, formatCount, formatLocalTime } from '../src/report/units.ts';
 import type { RetainResult } from '../src/retention/retain.ts';
 import type { RetentionRules } from '../src/retention/rules.ts';
 import type { WalDrop } from '../src/retention/wal-plan.ts';
@@ -15,9 +15,9 @@ export function renderRetention(rules: string, result: RetainResult): string {
   if (plan.wal.drops.length > 0) parts.push(renderWal(result));
   const notes = notesOf(result);
   if (notes.length > 0) parts.push(notes.map((note) => `${note}\n`).join(''));
-  const volume = `${countOf(result)}: ${count(total.objects, 'object')}, ${formatBytes(total.bytes)}`;
+  const volume = `${countOf(result)}: ${formatCount(total.objects, 'object')}, ${formatBytes(total.bytes)}`;
   if (applied !== undefined) {
-    const done = `Deleted ${countOf(result)}: ${applied.objects} of ${count(total.objects, 'object')}, ${formatBytes(total.bytes)}.\n`;
+    const done = `Deleted ${countOf(result)}: ${applied.objects} of ${formatCount(total.objects, 'object')}, ${formatBytes(total.bytes)}.\n`;
     parts.push(total.objects === 0 ? 'Nothing to delete.\n' : done);
   } else parts.push(total.objects === 0 ? 'Nothing to delete.\n' : `--confirm would delete ${volume}.\n`);
   return parts.join('\n');
@@ -100,11 +100,7 @@ function notesOf({ survey, plan, keepsVersions }: RetainResult): string[] {
 
 function countOf({ plan }: RetainResult): string {
   const segments = plan.wal.drops.reduce((sum, { first, last }) => sum + last - first + 1n, 0n);
-  return `${count(plan.dropped.length, 'backup')} and ${count(Number(segments), 'WAL segment')}`;
-}
-
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? '' : 's'}`;
+  return `${formatCount(plan.dropped.length, 'backup')} and ${formatCount(Number(segments), 'WAL segment')}`;
 }
 
 function sizeOf({ volumes }: RetainResult, name: string): number | undefined {

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { VerifyResult } from '../../src/backup/verify.ts';
 import { PgarcError } from '../../src/errors.ts';
-import { formatBytes, formatDuration } from '../../src/report/units.ts';
+import { formatBytes, formatCount, formatDuration } from '../../src/report/units.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
 
@@ -40,17 +40,17 @@ function render(result: VerifyResult): string {
     ({ key, reason }) => `FAILED  ${key}: ${reason.replace(`${key} `, '')}\n`,
   );
   const { backups, objects, segments, bytes, durationMs } = result;
-  const sum = `${count(backups.length, 'backup')}, ${objects} objects (${segments} of them WAL segments), ${formatBytes(bytes)} in ${formatDuration(durationMs)}`;
-  return `${lines.join('')}${lines.length === 0 ? 'ok' : count(lines.length, 'failure')}: ${sum}\n`;
+  const sum = `${formatCount(backups.length, 'backup')}, ${objects} objects (${segments} of them WAL segments), ${formatBytes(bytes)} in ${formatDuration(durationMs)}`;
+  return `${lines.join('')}${lines.length === 0 ? 'ok' : formatCount(lines.length, 'failure')}: ${sum}\n`;
 }
 
 function toError({ failures }: VerifyResult): PgarcError {
-  return new PgarcError('object-damaged', `verification failed for ${count(failures.length, 'object')}`, {
-    hint: 'What they hold cannot be restored: take a new backup with `pgarc backup-push`.',
-    details: { failures },
-  });
-}
-
-function count(number: number, what: string): string {
-  return `${number} ${what}${number === 1 ? '' : 's'}`;
+  return new PgarcError(
+    'object-damaged',
+    `verification failed for ${formatCount(failures.length, 'object')}`,
+    {
+      hint: 'What they hold cannot be restored: take a new backup with `pgarc backup-push`.',
+      details: { failures },
+    },
+  );
 }

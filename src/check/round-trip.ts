@@ -2,7 +2,7 @@ import { waitForSegments } from '../backup/push/archive-wait.ts';
 import { isPgarcError } from '../errors.ts';
 import type { PostgresSession } from '../postgres/connection.ts';
 import { readArchiverState, type ServerFacts, switchWal } from '../postgres/server.ts';
-import { formatDuration } from '../report/units.ts';
+import { formatCount, formatDuration } from '../report/units.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { readWalObject } from '../wal/read-object.ts';
 import type { Finding } from './finding.ts';
@@ -41,7 +41,7 @@ export async function checkRoundTrip(
   if (missing.length > 0) {
     const { failedCount } = await readArchiverState(session);
     const failures = failedCount - before.failedCount;
-    const reason = failures > 0 ? `; archive_command failed ${failures} times meanwhile` : '';
+    const reason = failures > 0 ? `; archive_command failed ${formatCount(failures, 'time')} meanwhile` : '';
     return {
       name: 'round-trip',
       status: 'failed',
@@ -67,7 +67,7 @@ export async function checkArchiver(session: PostgresSession, facts: ServerFacts
   const last = lastArchived === undefined ? 'it has archived nothing yet' : `archived last: ${lastArchived}`;
   if (lastFailed === undefined) return { name: 'archiver', status: 'ok', message: last };
   const when = lastFailedTime === undefined ? '' : ` at ${lastFailedTime.toISOString()}`;
-  const failures = `${failedCount} failures, the last with ${lastFailed}${when}`;
+  const failures = `${formatCount(failedCount, 'failure')}, the last with ${lastFailed}${when}`;
   // By time: a .history or .backup file that fails has a lower name than the segment before it.
   if ((lastArchivedTime ?? 0) >= (lastFailedTime ?? 0)) {
     return { name: 'archiver', status: 'ok', message: `${last}; made good: ${failures}` };

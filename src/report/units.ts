@@ -14,6 +14,11 @@ export function formatBytes(bytes: number): string {
   return `${formatShort(value)} ${BYTE_UNITS[unit]}`;
 }
 
+/** `1 object`, `2 objects`: a noun whose plural ends in s. */
+export function formatCount(number: number, noun: string): string {
+  return `${number} ${noun}${number === 1 ? '' : 's'}`;
+}
+
 /** `410 MiB/s`. */
 export function formatRate(bytesPerSecond: number): string {
   return `${formatBytes(bytesPerSecond)}/s`;

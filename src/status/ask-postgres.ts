@@ -15,7 +15,8 @@ export async function askPostgres(session: PostgresSession, signal: AbortSignal)
     versionNumber: Number(settings.server_version_num),
     systemIdentifier: BigInt.asUintN(64, BigInt(row!.sysid as string)).toString(),
     inRecovery,
-    timeline: Number(row!.timeline),
+    // pg_control follows with the next restartpoint only; what streams is newer.
+    timeline: Number(standby?.received ?? row!.timeline),
     segmentSize: Number(settings.wal_segment_size),
     archiveMode: settings.archive_mode ?? 'off',
     callsPgarc: callsPgarc(settings),
@@ -44,6 +45,7 @@ const FACTS = `
 const STANDBY = `
   select pg_last_wal_replay_lsn()::text as lsn, pg_last_xact_replay_timestamp() as replayed,
          pg_wal_lsn_diff(pg_last_wal_receive_lsn(), pg_last_wal_replay_lsn())::float8 as lag,
+         (select received_tli from pg_stat_wal_receiver) as received,
          exists (select from pg_stat_wal_receiver) as streaming`;
 
 /** For members of pg_monitor; the directory itself says the same to those on the host. */

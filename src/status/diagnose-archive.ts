@@ -1,4 +1,4 @@
-import { formatDuration } from '../report/units.ts';
+import { formatCount, formatDuration } from '../report/units.ts';
 import type { Trouble } from './diagnose.ts';
 import { quote } from './diagnose-sources.ts';
 import type { StatusFacts } from './facts.ts';
@@ -41,7 +41,12 @@ function diagnoseBacklog({ postgres, pgdata, now }: StatusFacts, { waiting }: Pi
     failed !== undefined && pgdata !== undefined
       ? `pgarc wal-push ${quote(`${pgdata}/pg_wal/${failed}`)}`
       : 'pgarc check';
-  return [trouble(`${files} WAL files wait to be archived${oldest}${why}`, command)];
+  return [
+    trouble(
+      `${formatCount(files, 'WAL file')} ${files === 1 ? 'waits' : 'wait'} to be archived${oldest}${why}`,
+      command,
+    ),
+  ];
 }
 
 function trouble(message: string, command: string): Trouble {

@@ -1,4 +1,4 @@
-import { formatAge } from '../report/units.ts';
+import { formatAge, formatCount } from '../report/units.ts';
 import type { Trouble } from './diagnose.ts';
 import type { StatusFacts } from './facts.ts';
 import { answered, type Picture } from './picture.ts';
@@ -56,7 +56,10 @@ function diagnoseWindow({ scan, newest }: Picture): Trouble[] {
   if (gaps > 0) {
     const [first] = missing;
     const where = first === undefined ? '' : `, from ${first.first} on`;
-    add(`${missingSegments} WAL segments are missing inside the window${where}`, 'pgarc wal-verify');
+    add(
+      `${formatCount(missingSegments, 'WAL segment')} missing inside the window${where}`,
+      'pgarc wal-verify',
+    );
   }
   if (brokenCount > 0) {
     const more = brokenCount > 1 ? ` and ${brokenCount - 1} more` : '';

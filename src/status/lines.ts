@@ -1,5 +1,5 @@
 import type { Backup } from '../backup/catalog.ts';
-import { formatAge, formatBytes, formatDuration, formatLocalTime } from '../report/units.ts';
+import { formatAge, formatBytes, formatCount, formatDuration, formatLocalTime } from '../report/units.ts';
 import type { Trouble } from './diagnose.ts';
 import type { Answer, StatusFacts } from './facts.ts';
 import { jobLines } from './job-lines.ts';
@@ -135,8 +135,8 @@ function describeGaps(facts: StatusFacts, { scan }: Picture): string {
   if (scan === undefined) return unknown(facts.scan, facts.backups);
   const { gaps, missingSegments, segments, storedBytes } = scan.value;
   return join([
-    gaps === 0 ? 'none inside the window' : `${gaps}, ${missingSegments} segments are missing`,
-    `${segments} segments of ${formatBytes(storedBytes)} stored`,
+    gaps === 0 ? 'none inside the window' : `${gaps}, ${formatCount(missingSegments, 'segment')} missing`,
+    `${formatCount(segments, 'segment')} of ${formatBytes(storedBytes)} stored`,
     source(scan, facts.now),
   ]);
 }

@@ -204,14 +204,14 @@ it.each<[string, Partial<StatusFacts>, string[]]>([
   [
     'a gap',
     withScan({ gaps: 1, missingSegments: 3, missing: [{ first: 'A', last: 'C' }] }),
-    ['window: 3 WAL segments are missing inside the window, from A on $ pgarc wal-verify'],
+    ['window: 3 WAL segments missing inside the window, from A on $ pgarc wal-verify'],
   ],
   [
     'a gap that the daemon found before the store went down',
     { backups: DOWN, scan: DOWN, keptScan: { ...SCAN, gaps: 1, missingSegments: 1 } },
     [
       'store: s3://backups/main does not answer: cannot connect $ pgarc check',
-      'window: 1 WAL segments are missing inside the window $ pgarc wal-verify',
+      'window: 1 WAL segment missing inside the window $ pgarc wal-verify',
     ],
   ],
   [

@@ -108,7 +108,7 @@ it.each<[string, Partial<StatusFacts>, string]>([
   [
     'gaps',
     { scan: ok({ ...SCAN, gaps: 1, missingSegments: 3 }) },
-    '1, 3 segments are missing, 66 segments of 200 MiB stored',
+    '1, 3 segments missing, 66 segments of 200 MiB stored',
   ],
   ['gaps', { scan: NONE }, 'unknown'],
   [
