@@ -28,7 +28,7 @@ export function define(command: Command, context: CliContext): void {
   describe(command, {
     description:
       "Restores a whole cluster for Patroni's custom bootstrap: the same scope after it was lost, to its newest moment or to a target, or a clone of another scope's archive, to which nothing is ever written. Writes recovery settings for Patroni's keep_existing_recovery_conf, or none with --raw, for its recovery_conf.",
-    exitCodes: [3, 4, 5, 6, 7, 8, 9],
+    exitCodes: [4, 5, 6, 7, 8, 9],
     examples: [
       'pgarc bootstrap --scope=main --datadir=/data',
       "pgarc bootstrap --scope=main --datadir=/data --target-time '2026-11-21 12:00:00+00'",

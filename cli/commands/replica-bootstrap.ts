@@ -25,7 +25,12 @@ interface Options {
 export function define(command: Command, context: CliContext): void {
   describe(command, {
     description:
-      "Makes a new replica's data directory from the newest backup when less WAL than the thresholds was written since; for Patroni's create_replica_methods. Says in one line what was decided and why. Exit code 1: not now, perhaps later; 2: not from the archive; with both Patroni takes its next method. The directory must be empty, or hold what an attempt left that was killed.",
+      "Makes a new replica's data directory from the newest backup when less WAL than the thresholds was written since; for Patroni's create_replica_methods. Says in one line what was decided and why. The directory must be empty, or hold what an attempt left that was killed.",
+    onlyExitCodes: {
+      0: 'restored; with --dry-run: it would be',
+      1: 'not now, perhaps later: Patroni takes its next method',
+      2: 'not from the archive, or wrong usage or settings: Patroni takes its next method',
+    },
     examples: [
       "pgarc replica-bootstrap --scope=main --role=replica --datadir=/data --connstring='host=db1 user=replicator dbname=postgres'",
       "pgarc replica-bootstrap --datadir=/data --connstring='host=db1 user=replicator' --dry-run --json",

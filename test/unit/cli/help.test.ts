@@ -1,0 +1,19 @@
+import { expect, test } from 'vitest';
+import { runPgarc } from '../../support/pgarc.ts';
+
+/** The exit codes that a command's --help lists. */
+async function listCodes(command: string): Promise<string[]> {
+  const { code, stdout } = await runPgarc([command, '--help']);
+  expect(code).toBe(0);
+  const part = stdout.slice(stdout.indexOf('Exit codes:'), stdout.indexOf('Examples:'));
+  return [...part.matchAll(/^ {2}(\d+) +\S/gm)].map(([, digits]) => digits!);
+}
+
+test.for([
+  ['replica-bootstrap', ['0', '1', '2']],
+  ['bootstrap', ['0', '1', '2', '4', '5', '6', '7', '8', '9', '75']],
+  ['wal-fetch', ['0', '74', '75', '255']],
+  ['backup-mark', ['0', '1', '2', '4', '5', '6', '7', '8', '75']],
+] as const)('%s has exit codes %o', async ([command, codes]) => {
+  expect(await listCodes(command)).toEqual(codes);
+});
