@@ -31,8 +31,8 @@ export default defineConfig({
       },
       withServers('integration', 1),
       withServers('faults', 2),
-      // A cluster is a dozen servers.
-      withServers('cluster', 3, 1),
+      // They wait for Patroni's intervals, mostly; each file has a network and ports of its own.
+      withServers('cluster', 3),
     ],
   },
 });
