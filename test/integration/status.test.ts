@@ -295,7 +295,9 @@ it('finds what is wrong with the archive', async () => {
   expect(failing.document.troubles).toMatchObject([
     {
       subject: 'archive',
-      message: expect.stringMatching(/^(1 WAL file waits|\d WAL files wait) to be archived, .*; archiving 0{7}1\w+ failed$/),
+      message: expect.stringMatching(
+        /^(1 WAL file waits|\d WAL files wait) to be archived, .*; archiving 0{7}1\w+ failed$/,
+      ),
       command: expect.stringMatching(/^pgarc wal-push \/.*\/pg_wal\/0{7}1\w+$/),
     },
     { subject: 'backups', command: 'pgarc backup-push' },
