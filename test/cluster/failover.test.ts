@@ -31,7 +31,7 @@ async function expectNothingLost(): Promise<void> {
 test('a planned switchover', async () => {
   const leader = await cluster.whole();
   await ledger.grow(20);
-  const candidate = (await findSynchronous(cluster.nodes))!;
+  const candidate = (await findSynchronous(cluster, leader))!;
   await cluster.ctl('switchover', '--leader', leader.name, '--candidate', candidate.name, '--force');
   expect(await cluster.leader(leader)).toBe(candidate);
   await expectNothingLost();

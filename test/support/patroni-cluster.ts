@@ -127,7 +127,7 @@ export async function makePatroniCluster(options: PatroniClusterOptions = {}): P
             if (status !== 200 || !streaming.has(node.name)) return undefined;
           }
           // Without one nobody may take over: Patroni first has to write down who it is.
-          const isSafe = wanted.length === 1 || (await hasSynchronous(wanted));
+          const isSafe = wanted.length === 1 || (await hasSynchronous(cluster, leader));
           return isSafe ? leader : undefined;
         },
         {
@@ -161,15 +161,24 @@ export async function makePatroniCluster(options: PatroniClusterOptions = {}): P
   return cluster as PatroniCluster;
 }
 
-async function hasSynchronous(nodes: readonly PatroniNode[]): Promise<boolean> {
-  if (nodes.every(({ env }) => env.SYNCHRONOUS_MODE !== 'true')) return true;
-  return (await findSynchronous(nodes)) !== undefined;
+type Synchronous = Pick<PatroniCluster, 'etcd' | 'scope' | 'nodes'>;
+
+async function hasSynchronous(cluster: Synchronous, leader: PatroniNode): Promise<boolean> {
+  if (cluster.nodes.every(({ env }) => env.SYNCHRONOUS_MODE !== 'true')) return true;
+  return (await findSynchronous(cluster, leader)) !== undefined;
 }
 
-/** The replica that has every commit: the only one that may take over. */
-export async function findSynchronous(nodes: readonly PatroniNode[]): Promise<PatroniNode | undefined> {
-  const answers = await Promise.all(nodes.map((node) => node.ask('/synchronous').catch(() => undefined)));
-  return nodes[answers.findIndex((answer) => answer?.status === 200)];
+/**
+ * The replica that has every commit: the only one that may take over. As etcd has it, because that is what counts: a
+ * replica goes on saying that it is the one for a moment after a new leader has begun without any.
+ */
+export async function findSynchronous(
+  { etcd, scope, nodes }: Synchronous,
+  leader: PatroniNode,
+): Promise<PatroniNode | undefined> {
+  const value = await etcd.get(`/service/${scope}/sync`);
+  const sync = JSON.parse(value ?? '{}') as { leader?: string; sync_standby?: string | null };
+  return sync.leader === leader.name ? nodes.find(({ name }) => name === sync.sync_standby) : undefined;
 }
 
 /** Short times, a small server, and no nightly jobs in between. */
