@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { classifyWalFile } from './file-name.ts';
 import { parseHistory } from './history.ts';
 import { formatLsn, type Lsn } from './lsn.ts';
-import { parseSegmentName, segmentStart } from './segment.ts';
+import { hex8, parseSegmentName, segmentStart } from './segment.ts';
 
 /**
  * What of a segment belongs to the history that a recovering server follows. A primary that was replaced may come
@@ -45,7 +45,7 @@ export async function findBranch(
   return { switchLsn, followed, ownBytes: switchLsn > start ? Number(switchLsn - start) : 0 };
 }
 
-/** `timeline 1 was left at 0/E000148 for timeline 2`. */
+/** `this server follows timeline 2, whose history leaves timeline 1 at 0/E000148`. */
 export function describeBranch({ switchLsn, followed }: Branch, timeline: number): string {
   return `this server follows timeline ${followed}, whose history leaves timeline ${timeline} at ${formatLsn(switchLsn)}`;
 }
@@ -65,7 +65,7 @@ async function listTimelines(folder: string): Promise<number[]> {
 }
 
 async function readSwitch(pgdata: string, followed: number, timeline: number): Promise<Lsn | undefined> {
-  const name = `${followed.toString(16).toUpperCase().padStart(8, '0')}.history`;
+  const name = `${hex8(followed)}.history`;
   try {
     const entries = parseHistory(await readFile(join(pgdata, 'pg_wal', name), 'utf8'), followed);
     return entries.find((entry) => entry.timeline === timeline)?.switchLsn;
