@@ -15,7 +15,8 @@ export interface Decoder {
   readonly extension: string;
   /**
    * Turns compressed bytes into plain bytes in bounded memory (tens of MiB), whatever the input claims.
-   * Chunks of the result stay as they are until the next but one is asked for.
+   * Chunks of the input are only read until the next one is asked for; those of the result stay as they are
+   * until the next but one is.
    * @throws PgarcError `object-damaged` for damaged, truncated or trailing foreign bytes
    */
   decompress(input: AsyncIterable<Uint8Array>, options?: DecompressOptions): AsyncIterable<Buffer>;

@@ -5,6 +5,6 @@ export const none: Decoder = {
   name: 'none',
   extension: '',
   async *decompress(input) {
-    for await (const { buffer, byteOffset, length } of input) yield Buffer.from(buffer, byteOffset, length);
+    for await (const chunk of input) yield Buffer.from(chunk);
   },
 };

@@ -98,6 +98,6 @@ export interface ObjectInfo {
 
 export interface ObjectStream {
   size: number;
-  /** Chunks are the reader's to keep. */
+  /** A chunk is valid until the next one is asked for. */
   body: AsyncIterable<Buffer>;
 }

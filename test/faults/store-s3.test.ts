@@ -525,7 +525,7 @@ describe.each([false, true])('MinIO with tls %s', (tls) => {
     const slow = (async () => {
       const parts: Buffer[] = [];
       for await (const chunk of stream!.body) {
-        parts.push(chunk);
+        parts.push(Buffer.from(chunk));
         if (parts.length === 3) {
           await own.kill();
           restart = waitFor(() => retries() > 0).then(() => own.start());
@@ -566,7 +566,7 @@ describe.each([false, true])('MinIO with tls %s', (tls) => {
         const stream = await store.getStream(`b${i}`);
         const parts: Buffer[] = [];
         for await (const chunk of stream!.body) {
-          parts.push(chunk);
+          parts.push(Buffer.from(chunk));
           await new Promise((resolve) => setTimeout(resolve, i));
         }
         expect(Buffer.concat(parts).equals(body)).toBe(true);

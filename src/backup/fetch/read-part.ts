@@ -16,10 +16,6 @@ export interface MemberHandler {
 /** Told while a part is read: bytes from the store and bytes after decompression. */
 export type CountBytes = (stored: number, plain: number) => void;
 
-/** Bytes read ahead of the decoder, and of the handler, which lags one chunk behind. */
-const STORED_AHEAD = 2 * 1024 * 1024;
-const PLAIN_AHEAD = 4 * 1024 * 1024;
-
 /**
  * Streams one part from the store through its decoder and hands out the members.
  * @throws PgarcError `object-missing`, `object-damaged` with the object's key; what `handler` throws otherwise
@@ -45,31 +41,34 @@ export async function readPart(
     });
   }
   try {
-    // Three things at the same time: the network, decompression, and what the handler does.
-    const stored = readAhead(
-      tap(stream.body, (bytes) => count(bytes, 0)),
-      STORED_AHEAD,
-    );
-    const plain = readAhead(
-      tap(decoder.decompress(stored), (bytes) => count(0, bytes)),
-      PLAIN_AHEAD,
-      1,
-    );
+    // Three things at the same time: the network, which the store reads ahead, decompression, and the handler.
+    const stored = tap(stream.body, (bytes) => count(bytes, 0));
+    const plain = readAhead(tap(decoder.decompress(stored), (bytes) => count(0, bytes)));
     for await (const { entry, body } of readTar(plain)) {
       signal.throwIfAborted();
-      const path = safeMemberPath(entry.name);
-      if (path === undefined) {
-        throw new PgarcError('object-damaged', `its member ${JSON.stringify(entry.name)} leads outside`);
+      try {
+        await handOut(entry, body, handler);
+      } catch (error) {
+        // Else what is read ahead, from a store that is silent for now, would hold up what is said of this.
+        abandon.abort();
+        throw error;
       }
-      if (entry.type === 'directory') handler.directory(path, entry);
-      else if (entry.type === 'symlink') handler.symlink(path, entry);
-      else await handler.file(path, entry, body);
     }
   } catch (error) {
     throw nameObject(error, part.key);
   } finally {
     abandon.abort();
   }
+}
+
+async function handOut(entry: TarEntry, body: AsyncIterable<Buffer>, handler: MemberHandler): Promise<void> {
+  const path = safeMemberPath(entry.name);
+  if (path === undefined) {
+    throw new PgarcError('object-damaged', `its member ${JSON.stringify(entry.name)} leads outside`);
+  }
+  if (entry.type === 'directory') handler.directory(path, entry);
+  else if (entry.type === 'symlink') handler.symlink(path, entry);
+  else await handler.file(path, entry, body);
 }
 
 /** Adds the object's key to what is said of its contents. */

@@ -42,7 +42,10 @@ export async function streamFile(
   return { size: info.size, body: readChunks(context, key, info.size, signal) };
 }
 
-/** The file is opened when the first chunk is asked for: a body nobody reads leaves nothing open. */
+/**
+ * Reads one chunk ahead, into two buffers in turn. The file is opened when the first chunk is asked for: a body
+ * nobody reads leaves nothing open.
+ */
 async function* readChunks(
   context: FolderContext,
   key: string,
@@ -52,16 +55,26 @@ async function* readChunks(
   const opened = await openFile(context, key, signal);
   if (opened === undefined) throw changed(key);
   const { file } = opened;
+  const room = () => Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, size));
+  const [one, other] = [room(), room()];
+  const read = async (into: Buffer, offset: number): Promise<Buffer> => {
+    signal?.throwIfAborted();
+    const part = into.subarray(0, size - offset);
+    return part.subarray(0, await readInto(context, key, file, part, 0, offset));
+  };
+  let ahead: Promise<Buffer> | undefined;
   try {
     if (opened.size !== size) throw changed(key);
-    for (let offset = 0; offset < size; ) {
-      signal?.throwIfAborted();
-      const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_BYTES, size - offset));
-      const bytes = await readInto(context, key, file, chunk, 0, offset);
-      offset += bytes;
-      yield bytes === chunk.length ? chunk : chunk.subarray(0, bytes);
+    ahead = size > 0 ? read(one, 0) : undefined;
+    for (let offset = 0; ahead !== undefined; ) {
+      const chunk = await ahead;
+      offset += chunk.length;
+      ahead = offset < size ? read(chunk.buffer === one.buffer ? other : one, offset) : undefined;
+      ahead?.catch(() => undefined);
+      yield chunk;
     }
   } finally {
+    await ahead?.catch(() => undefined);
     await file.close();
   }
 }

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { RequestOptions } from 'node:https';
 import { Duplex } from 'node:stream';
 import type { TLSSocket } from 'node:tls';
@@ -28,14 +29,30 @@ export class GatheredAgent extends HttpsAgent {
   }
 }
 
+/**
+ * Promises that whoever reads this answer copies each chunk while it is told of it, so that the connection may
+ * use its blocks again: fresh ones bring the collector in every 64 MiB, which takes longer than the decryption.
+ */
+export function promiseCopies(answer: IncomingMessage): void {
+  if (answer.socket instanceof GatheredSocket) answer.socket.reuseFor(answer);
+}
+
 /** What HTTP sees of a TLS connection. */
 class GatheredSocket extends Duplex {
   /** As net.Socket has it, until the TLS handshake is done. */
   connecting = true;
   readonly #socket: TLSSocket;
-  #block = Buffer.alloc(0);
+  #block: Buffer = Buffer.alloc(0);
+  /** The bytes of the block that HTTP has not been given yet. */
   #begin = 0;
   #end = 0;
+  /** The answer under way, when its chunks are copied. */
+  #copied: IncomingMessage | undefined;
+  /** From here on the block holds nothing of other answers. */
+  #floor = 0;
+  /** Blocks of copied answers: full ones that HTTP may still have something of, and free ones. */
+  readonly #full: Buffer[] = [];
+  readonly #free: Buffer[] = [];
   #isFlushing = false;
 
   constructor(socket: TLSSocket) {
@@ -57,13 +74,17 @@ class GatheredSocket extends Duplex {
     });
   }
 
+  /** See promiseCopies. */
+  reuseFor(answer: IncomingMessage): void {
+    this.#copied = answer;
+    this.#floor = this.#end;
+  }
+
   /** Takes what was read. @returns whether more may be read */
   gather(source: Uint8Array, bytes: number): boolean {
     if (this.#end + bytes > this.#block.length) {
       this.#flush();
-      this.#block = Buffer.allocUnsafeSlow(BLOCK_BYTES);
-      this.#begin = 0;
-      this.#end = 0;
+      if (this.#end + bytes > this.#block.length) this.#changeBlock();
     }
     this.#block.set(source.subarray(0, bytes), this.#end);
     this.#end += bytes;
@@ -81,6 +102,24 @@ class GatheredSocket extends Duplex {
     if (this.#end === this.#begin || this.destroyed) return;
     this.push(this.#block.subarray(this.#begin, this.#end));
     this.#begin = this.#end;
+    if (this.#copied === undefined) return;
+    // Nothing waits on either side of the parser: all that was read is copied.
+    if (this.readableLength === 0 && this.#copied.readableLength === 0) {
+      this.#begin = this.#floor;
+      this.#end = this.#floor;
+      this.#free.push(...this.#full.splice(0));
+    }
+    // The next answer is somebody else's.
+    if (this.#copied.complete) this.#copied = undefined;
+  }
+
+  #changeBlock(): void {
+    // The collector finds out when an answer that nobody copies is done with.
+    if (this.#copied !== undefined && this.#floor === 0 && this.#end > 0) this.#full.push(this.#block);
+    this.#block = this.#free.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
+    this.#begin = 0;
+    this.#end = 0;
+    this.#floor = 0;
   }
 
   override _read(): void {

@@ -54,7 +54,7 @@ export async function getObjectStream(
 }
 
 /**
- * Bytes of an object to its very end. A connection that breaks is resumed where it stopped, of the same
+ * Bytes of an object to its very end, in chunks that are valid until the next one is asked for. A connection that breaks is resumed where it stopped, of the same
  * version; the time for retries starts anew whenever something arrived.
  */
 async function* readResumed(

@@ -1,17 +1,14 @@
 import type { IncomingMessage } from 'node:http';
+import { promiseCopies } from './gathered-agent.ts';
 import { StalledError, startIdleTimer } from './idle-timer.ts';
+import { borrowRing } from './ring.ts';
+
+/** Bytes that are worth handing on before all that has arrived is taken in. */
+const ENOUGH_BYTES = 64 * 1024;
 
 /**
- * Bytes gathered into one chunk. Over TLS they come in records of 16 KiB at most; handing each one through the
- * generators above costs as much as decrypting it.
- */
-const BLOCK_BYTES = 128 * 1024;
-
-/** Bytes that may wait for a slow reader before the connection is told to wait. */
-const AHEAD_BYTES = 512 * 1024;
-
-/**
- * Chunks of an answer's body. Stands still no longer than `idleMs`, not counted while the reader is behind.
+ * Chunks of an answer's body, each valid until the next one is asked for. Stands still no longer than `idleMs`,
+ * not counted while the reader is behind.
  * @throws StalledError, the connection's error, or the signal's reason
  */
 export async function* readBody(
@@ -20,88 +17,62 @@ export async function* readBody(
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Buffer> {
   signal?.throwIfAborted();
-  const blockBytes = Math.min(BLOCK_BYTES, Number(body.headers['content-length'] ?? BLOCK_BYTES));
-  const ready: Buffer[] = [];
-  let readyBytes = 0;
-  let block = Buffer.alloc(0);
-  let begin = 0;
-  let end = 0;
+  const ring = borrowRing(Number(body.headers['content-length'] ?? Number.POSITIVE_INFINITY));
   let failure: Error | undefined;
   let isEnded = false;
   let wake: (() => void) | undefined;
-  let isFlushing = false;
+  let isWaking = false;
 
   const idle = startIdleTimer(idleMs, () => body.destroy(new StalledError(idleMs, 'the object was read')));
   const onAbort = () => body.destroy(signal!.reason);
 
-  function flush(): void {
-    if (end > begin) ready.push(block.subarray(begin, end));
-    begin = end;
-  }
   function notify(): void {
     wake?.();
     wake = undefined;
   }
   function onData(chunk: Buffer): void {
     idle.touch();
-    readyBytes += chunk.length;
-    if (chunk.length >= blockBytes / 2) {
-      flush();
-      ready.push(chunk);
-    } else {
-      gather(chunk);
-    }
-    if (readyBytes >= AHEAD_BYTES) {
+    const taken = ring.write(chunk);
+    if (taken < chunk.length) {
       body.pause();
+      body.unshift(chunk.subarray(taken));
       idle.rest();
     }
-    if (ready.length > 0) notify();
-    else if (wake !== undefined && !isFlushing) {
-      // All that has arrived by now comes first, so that a fast connection fills a block.
-      isFlushing = true;
+    if (ring.length >= ENOUGH_BYTES) notify();
+    else if (wake !== undefined && !isWaking) {
+      // All that has arrived by now comes first: small chunks cost more on their way than their decryption.
+      isWaking = true;
       setImmediate(() => {
-        isFlushing = false;
-        flush();
+        isWaking = false;
         notify();
       });
     }
   }
-  function gather(chunk: Buffer): void {
-    if (end + chunk.length > block.length) {
-      flush();
-      block = Buffer.allocUnsafeSlow(blockBytes);
-      begin = 0;
-      end = 0;
-    }
-    end += chunk.copy(block, end);
-  }
   function onEnd(): void {
     isEnded = true;
-    flush();
     notify();
   }
   function onFailure(error?: Error): void {
     if (isEnded) return;
     failure ??= error ?? body.errored ?? closedEarly();
-    flush();
     notify();
   }
 
   signal?.addEventListener('abort', onAbort, { once: true });
   body.on('error', onFailure).once('end', onEnd).once('close', onFailure).on('data', onData);
+  promiseCopies(body);
   if (body.destroyed && !body.readableEnded) onFailure();
   try {
     for (;;) {
-      const chunk = ready.shift();
-      if (chunk !== undefined) {
-        readyBytes -= chunk.length;
+      const chunk = ring.read();
+      if (chunk.length > 0) {
         yield chunk;
-        if (readyBytes < AHEAD_BYTES && body.isPaused()) {
+        ring.release(chunk.length);
+        if (body.isPaused()) {
           idle.touch();
           body.resume();
         }
-      } else if (end > begin) flush();
-      else if (failure !== undefined) throw failure;
+      } else if (failure !== undefined) throw failure;
       else if (isEnded) return;
       else
         await new Promise<void>((resolve) => {
@@ -112,6 +83,7 @@ export async function* readBody(
     idle.stop();
     signal?.removeEventListener('abort', onAbort);
     body.off('data', onData).off('end', onEnd).off('close', onFailure);
+    ring.giveBack();
   }
 }
 

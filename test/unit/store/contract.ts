@@ -323,7 +323,7 @@ export async function* chunks(...parts: Uint8Array[]): AsyncGenerator<Uint8Array
 
 export async function collect(body: AsyncIterable<Uint8Array>): Promise<Buffer> {
   const parts: Uint8Array[] = [];
-  for await (const part of body) parts.push(part);
+  for await (const part of body) parts.push(Buffer.from(part));
   return Buffer.concat(parts);
 }
 

@@ -20,13 +20,13 @@ async function settle(): Promise<void> {
 describe('readAhead', () => {
   it('hands on everything in order', async () => {
     const got: number[] = [];
-    for await (const chunk of readAhead(count(50), 7)) got.push(chunk[0] ?? -1);
+    for await (const chunk of readAhead(count(50))) got.push(chunk[0] ?? -1);
     expect(got).toEqual(Array.from({ length: 50 }, (_, i) => i));
   });
 
   it('is one chunk ahead and never two, so that two buffers in turn are enough', async () => {
     const log: string[] = [];
-    const reader = readAhead(count(5, log), 1000, 1);
+    const reader = readAhead(count(5, log));
     await reader.next();
     await settle();
     expect(log).toEqual(['made 0', 'made 1']);
@@ -39,7 +39,7 @@ describe('readAhead', () => {
   it('gives what came before a failure, then the failure', async () => {
     const got: number[] = [];
     const read = async () => {
-      for await (const chunk of readAhead(count(3, [], true), 1000)) got.push(chunk[0] ?? -1);
+      for await (const chunk of readAhead(count(3, [], true))) got.push(chunk[0] ?? -1);
     };
     await expect(read()).rejects.toThrow('the network broke');
     expect(got).toEqual([0, 1, 2]);
@@ -47,7 +47,7 @@ describe('readAhead', () => {
 
   it('closes its source when it is left early', async () => {
     const log: string[] = [];
-    for await (const _ of readAhead(count(1000, log), 10)) break;
+    for await (const _ of readAhead(count(1000, log))) break;
     await settle();
     expect(log.at(-1)).toBe('closed');
   });
