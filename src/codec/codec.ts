@@ -3,8 +3,8 @@ export type CodecName = 'lz4' | 'zstd' | 'gzip' | 'brotli' | 'lzo' | 'none';
 
 export interface DecompressOptions {
   /**
-   * Memory may go from one stream to the next: chunks are only valid until the next one is asked for, and none
-   * of them after the end. Default false.
+   * Memory may go from one stream to the next: no chunk is valid after the end. An empty one may come last.
+   * Default false.
    */
   reuse?: boolean;
 }

@@ -61,6 +61,8 @@ export async function* readLz4Frames(
       if (header.maxBlockSize !== room.packed.length) room = takeRoom(header.maxBlockSize, reuse);
       yield* readFrame(source, header, blocks, room);
     } while (!(await source.isAtEnd()));
+    // Who reads a chunk ahead asks for the end while the last one is still in use.
+    if (reuse) yield Buffer.alloc(0);
   } finally {
     if (reuse && room.packed.length > 0 && spare.length < MOST_SPARE) spare.push(room);
     await source.close();

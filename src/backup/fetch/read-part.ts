@@ -43,7 +43,7 @@ export async function readPart(
   try {
     // Three things at the same time: the network, which the store reads ahead, decompression, and the handler.
     const stored = tap(stream.body, (bytes) => count(bytes, 0));
-    const plain = readAhead(tap(decoder.decompress(stored), (bytes) => count(0, bytes)));
+    const plain = readAhead(tap(decoder.decompress(stored, { reuse: true }), (bytes) => count(0, bytes)));
     for await (const { entry, body } of readTar(plain)) {
       signal.throwIfAborted();
       try {

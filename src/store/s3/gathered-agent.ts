@@ -34,7 +34,10 @@ export class GatheredAgent extends HttpsAgent {
  * use its blocks again: fresh ones bring the collector in every 64 MiB, which takes longer than the decryption.
  */
 export function promiseCopies(answer: IncomingMessage): void {
-  if (answer.socket instanceof GatheredSocket) answer.socket.reuseFor(answer);
+  const { socket } = answer;
+  // Where the length is known, all bytes behind the head are the body's, and what waits can be counted.
+  const hasLength = answer.headers['content-length'] !== undefined;
+  if (hasLength && socket instanceof GatheredSocket) socket.reuseFor(answer);
 }
 
 /** What HTTP sees of a TLS connection. */
@@ -50,8 +53,10 @@ class GatheredSocket extends Duplex {
   #copied: IncomingMessage | undefined;
   /** From here on the block holds nothing of other answers. */
   #floor = 0;
-  /** Blocks of copied answers: full ones that HTTP may still have something of, and free ones. */
-  readonly #full: Buffer[] = [];
+  /** Bytes given to HTTP. */
+  #pushed = 0;
+  /** Blocks of copied answers, with what was pushed up to their end. */
+  readonly #full: { block: Buffer; end: number }[] = [];
   readonly #free: Buffer[] = [];
   #isFlushing = false;
 
@@ -100,14 +105,18 @@ class GatheredSocket extends Duplex {
 
   #flush(): void {
     if (this.#end === this.#begin || this.destroyed) return;
+    this.#pushed += this.#end - this.#begin;
     this.push(this.#block.subarray(this.#begin, this.#end));
     this.#begin = this.#end;
     if (this.#copied === undefined) return;
-    // Nothing waits on either side of the parser: all that was read is copied.
-    if (this.readableLength === 0 && this.#copied.readableLength === 0) {
+    // What is not copied yet waits on either side of the parser, in the order in which it came.
+    const copied = this.#pushed - this.readableLength - this.#copied.readableLength;
+    while (this.#full[0] !== undefined && this.#full[0].end <= copied) {
+      this.#free.push(this.#full.shift()!.block);
+    }
+    if (copied === this.#pushed) {
       this.#begin = this.#floor;
       this.#end = this.#floor;
-      this.#free.push(...this.#full.splice(0));
     }
     // The next answer is somebody else's.
     if (this.#copied.complete) this.#copied = undefined;
@@ -115,7 +124,8 @@ class GatheredSocket extends Duplex {
 
   #changeBlock(): void {
     // The collector finds out when an answer that nobody copies is done with.
-    if (this.#copied !== undefined && this.#floor === 0 && this.#end > 0) this.#full.push(this.#block);
+    const isCopied = this.#copied !== undefined && this.#floor === 0 && this.#end > 0;
+    if (isCopied) this.#full.push({ block: this.#block, end: this.#pushed });
     this.#block = this.#free.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
     this.#begin = 0;
     this.#end = 0;
