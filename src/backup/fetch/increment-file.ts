@@ -30,7 +30,7 @@ export async function applyIncrement(
     throw new PgarcError('object-damaged', `${path} is not an increment of ${entry.size} bytes`);
   }
   const blocks = readBlocks(await source.take(4 * count), count, size, path);
-  const file = tree.openForPages(path, entry.mode, size);
+  const file = await tree.openForPages(path, entry.mode, size);
   try {
     for (let index = 0; index < count; ) {
       let run = 1;

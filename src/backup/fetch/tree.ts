@@ -14,6 +14,7 @@ import {
 import { crc32c } from '@node-rs/crc32';
 import { messageOf, PgarcError } from '../../errors.ts';
 import { encodeName, hasRawBytes } from '../format/tar.ts';
+import { FileCreator } from './create-file.ts';
 import { DIRECT_FROM, DirectFile } from './direct-file.ts';
 import type { Owner } from './owner.ts';
 import { type SlotPair, SlotPairs } from './slot-pairs.ts';
@@ -35,6 +36,7 @@ export class Tree {
   readonly root: string;
   readonly #owner: Owner | undefined;
   readonly #slots = new SlotPairs(DIRECT_FILES);
+  readonly #creator = new FileCreator();
   #canWriteDirectly = constants.O_DIRECT !== undefined;
 
   /** @param owner who shall own what is made, when that is not the user who runs this */
@@ -72,7 +74,7 @@ export class Tree {
   }
 
   async #writeCached(path: string, mode: number, body: AsyncIterable<Buffer>): Promise<Written> {
-    const fd = this.#create(path);
+    const fd = await this.#create(path);
     let size = 0;
     let crc = 0;
     try {
@@ -146,8 +148,8 @@ export class Tree {
    * Opens a file to change some of its pages, made when it is not there, and cuts or extends it to `size`.
    * @returns a function that writes bytes at an offset, and one that closes the file
    */
-  openForPages(path: string, mode: number, size: number) {
-    const fd = this.#openOrCreate(path, mode);
+  async openForPages(path: string, mode: number, size: number) {
+    const fd = await this.#openOrCreate(path, mode);
     try {
       ftruncateSync(fd, size);
     } catch (error) {
@@ -166,25 +168,23 @@ export class Tree {
     return hasRawBytes(path) ? encodeName(full) : full;
   }
 
-  #create(path: string): number {
+  async #create(path: string): Promise<number> {
     try {
-      return openSync(this.locate(path), 'wx', 0o600);
+      return await this.#creator.create(this.locate(path));
     } catch (error) {
-      if (codeOf(error) === 'EEXIST') {
-        throw twice(path);
-      }
+      if (codeOf(error) === 'EEXIST') throw twice(path);
       if (codeOf(error) !== 'ENOENT') throw explain(error, path);
       this.#makeParents(path);
-      return openSync(this.locate(path), 'wx', 0o600);
+      return await this.#creator.create(this.locate(path));
     }
   }
 
-  #openOrCreate(path: string, mode: number): number {
+  async #openOrCreate(path: string, mode: number): Promise<number> {
     try {
       return openSync(this.locate(path), 'r+');
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw explain(error, path);
-      const fd = this.#create(path);
+      const fd = await this.#create(path);
       this.#dress(fd, mode);
       return fd;
     }
