@@ -19,7 +19,8 @@ const UNWANTED = [
 /**
  * Makes the SDK's client as pgarc wants it: no retries of its own (src/store/retry.ts is the one layer), no
  * checksums computed in JavaScript, payloads unsigned (SHA-256 halves the speed of uploads; every upload
- * carries a CRC32 that is signed), objects' checksums asked for.
+ * carries a CRC32 that is signed), objects' checksums asked for. Endpoint and region are those of the settings, whatever
+ * the files of AWS say; only credentials come from there.
  * @throws PgarcError `setting-invalid`
  */
 export async function makeClient(settings: Settings, emit: Emit): Promise<S3Client> {
@@ -31,6 +32,8 @@ export async function makeClient(settings: Settings, emit: Emit): Promise<S3Clie
   });
   const client = new S3Client({
     region: settings.s3Region,
+    // Else a profile of AWS chooses another store than the one that messages, markers and daemons speak of.
+    ignoreConfiguredEndpointUrls: true,
     forcePathStyle: settings.s3ForcePathStyle,
     maxAttempts: 1,
     requestChecksumCalculation: 'WHEN_REQUIRED',
