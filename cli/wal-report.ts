@@ -48,6 +48,7 @@ export function reportToJson(location: string, report: WalReport): unknown {
       damaged,
     })),
     brokenBackups: report.broken.map(({ name, timeline, live }) => ({ name, timeline, live })),
+    damagedHistories: [...archive.damagedHistories.values()],
     partialSegments: archive.partials,
     strays: archive.strays,
   };
@@ -99,6 +100,9 @@ function renderFindings(report: WalReport): string {
     if (historyMissing) {
       lines.push(`timeline ${timeline} has no history file: recovery cannot go to it from an earlier one`);
     }
+  }
+  for (const { reason, timeline } of report.archive.damagedHistories.values()) {
+    lines.push(`${reason}: recovery cannot go to timeline ${timeline}, nor past it`);
   }
   for (const name of new Set(report.windows.flatMap(({ damaged }) => damaged))) {
     lines.push(`${name} is damaged: recovery ends before it`);

@@ -3,7 +3,7 @@ import { backupPrefix } from '../backup/format/keys.ts';
 import { mapParallel } from '../backup/map-parallel.ts';
 import { listClaims } from '../backup/push/claim.ts';
 import type { ObjectStore } from '../store/store.ts';
-import { type Archive, listArchive } from '../wal/archive.ts';
+import { type Archive, listArchive, requireHistories } from '../wal/archive.ts';
 import { type Journal, listJournals } from './journal.ts';
 import { findWithoutWal } from './own-wal.ts';
 import { type Volume, WalFiles } from './wal-files.ts';
@@ -49,6 +49,8 @@ export async function surveyStore(store: ObjectStore, signal: AbortSignal): Prom
     signal,
   );
   const [backups, archive] = found as [Backup[], Archive];
+  // Which WAL leads to a timeline nobody can tell without its history file.
+  requireHistories(archive);
   const withoutWal = findWithoutWal(archive, backups);
   const leftovers = await findLeftovers(store, backups, journals, running, signal);
   return { backups, archive, wal, withoutWal, running, journals, leftovers };

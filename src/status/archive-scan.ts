@@ -1,5 +1,5 @@
 import type { ObjectStore } from '../store/store.ts';
-import { listArchive } from '../wal/archive.ts';
+import { listArchive, requireHistories } from '../wal/archive.ts';
 import { classifyGaps } from '../wal/gap-place.ts';
 import { findGaps, type Gap, spansOf } from '../wal/gaps.ts';
 import { formatLsn } from '../wal/lsn.ts';
@@ -48,6 +48,7 @@ export async function scanArchive(
 ): Promise<ArchiveScan> {
   const at = new Date().toISOString();
   const archive = await listArchive(deps.store, signal);
+  requireHistories(archive);
   const backups = deps.backups.filter(({ usable }) => usable);
   const current = Math.max(0, ...archive.segments.keys(), ...backups.map(({ timeline }) => timeline));
   const liveSpans = current === 0 ? [] : spansOf(archive, current);

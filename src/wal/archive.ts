@@ -1,10 +1,10 @@
 import { WAL } from '../backup/format/keys.ts';
-import { isPgarcError, PgarcError } from '../errors.ts';
+import { isPgarcError, messageOf, PgarcError } from '../errors.ts';
 import type { ObjectInfo, ObjectStore } from '../store/store.ts';
 import { classifyWalFile } from './file-name.ts';
 import { type HistoryEntry, parseHistory } from './history.ts';
 import { isSegmentSize, parsePageHeader } from './page-header.ts';
-import { walFileOfKey } from './read-object.ts';
+import { openWalKey, walFileOfKey } from './read-object.ts';
 import { DEFAULT_SEGMENT_SIZE, hex8 } from './segment.ts';
 import { RangeBuilder, type SegmentRange } from './segment-ranges.ts';
 import { StoredWal } from './stored-wal.ts';
@@ -17,6 +17,8 @@ export interface Archive {
   segments: ReadonlyMap<number, readonly SegmentRange[]>;
   /** Parsed `.history` files by timeline. Timeline 1 has none. */
   histories: ReadonlyMap<number, readonly HistoryEntry[]>;
+  /** Stored `.history` files that cannot be read, by timeline: what is known of the others holds without them. */
+  damagedHistories: ReadonlyMap<number, DamagedHistory>;
   /** Names of `.partial` segments, in order. */
   partials: readonly string[];
   /** Keys in the folder that are no WAL file, or an empty one; the first 100. */
@@ -24,6 +26,14 @@ export interface Archive {
   /** Segments, and bytes of all WAL files as stored. */
   segmentCount: number;
   storedBytes: number;
+}
+
+/** A stored `.history` file that is none. */
+export interface DamagedHistory {
+  timeline: number;
+  key: string;
+  /** A clause that names the key. */
+  reason: string;
 }
 
 export interface ListArchiveOptions {
@@ -41,7 +51,7 @@ const LARGEST_HISTORY = 4 * 2 ** 20;
 /**
  * Lists the WAL archive once and reads its history files and, when the segment size is not given, the
  * header of one segment.
- * @throws PgarcError `store-unreachable`, `object-damaged` when a history file or that header cannot be read
+ * @throws PgarcError `store-unreachable`, `object-damaged` when that header cannot be read
  */
 export async function listArchive(
   store: ObjectStore,
@@ -49,7 +59,7 @@ export async function listArchive(
   options: ListArchiveOptions = {},
 ): Promise<Archive> {
   const ranges = new RangeBuilder();
-  const timelinesWithHistory = new Set<number>();
+  const historyKeys = new Map<number, string>();
   const partials: string[] = [];
   const strays: string[] = [];
   let storedBytes = 0;
@@ -68,8 +78,10 @@ export async function listArchive(
     if (file.kind === 'segment') {
       ranges.add(file.name);
       samples[Math.min(samples.length, SAMPLES - 1)] = file.name;
-    } else if (file.kind === 'history') timelinesWithHistory.add(file.timeline);
-    else if (file.kind === 'partial') partials.push(file.name);
+    } else if (file.kind === 'history') {
+      // Of several, the one that is asked for first when recovery asks.
+      if (!historyKeys.has(file.timeline) || key.endsWith('.lz4')) historyKeys.set(file.timeline, key);
+    } else if (file.kind === 'partial') partials.push(file.name);
   }
 
   const wal = new StoredWal(store);
@@ -84,7 +96,7 @@ export async function listArchive(
   return {
     segmentSize,
     segments: ranges.finish(segmentSize),
-    histories: await readHistories(wal, timelinesWithHistory, signal),
+    ...(await readHistories(store, historyKeys, signal)),
     partials,
     strays,
     segmentCount: ranges.count,
@@ -118,25 +130,60 @@ async function readSegmentSize(
   });
 }
 
+/**
+ * For what must not go on with a part of the history.
+ * @throws PgarcError `object-damaged` when one of the archive's history files cannot be read
+ */
+export function requireHistories({ damagedHistories }: Pick<Archive, 'damagedHistories'>): void {
+  for (const history of damagedHistories.values()) throw historyError(history);
+}
+
+/** Says of a history file that it cannot be read, and what helps. */
+export function historyError({ timeline, key, reason }: DamagedHistory, otherWay = ''): PgarcError {
+  return new PgarcError('object-damaged', reason, {
+    hint:
+      'Put an undamaged copy in its place: servers that have run on the timeline keep ' +
+      `${hex8(timeline)}.history in pg_wal.${otherWay}`,
+    details: { key, timeline },
+  });
+}
+
 async function readHistories(
-  wal: StoredWal,
-  timelines: ReadonlySet<number>,
+  store: ObjectStore,
+  keys: ReadonlyMap<number, string>,
   signal: AbortSignal,
-): Promise<Map<number, HistoryEntry[]>> {
+): Promise<Pick<Archive, 'histories' | 'damagedHistories'>> {
   const histories = new Map<number, HistoryEntry[]>();
-  for (const timeline of [...timelines].sort((a, b) => a - b)) {
-    const name = `${hex8(timeline)}.history`;
-    const bytes = await wal.open(name, signal);
-    if (bytes === undefined) continue;
-    const parts: Buffer[] = [];
-    let length = 0;
-    for await (const part of bytes) {
-      length += part.length;
-      if (length > LARGEST_HISTORY)
-        throw new PgarcError('object-damaged', `${name} is no history file: it is too large`);
-      parts.push(Buffer.from(part));
+  const damagedHistories = new Map<number, DamagedHistory>();
+  for (const [timeline, key] of [...keys].sort(([a], [b]) => a - b)) {
+    try {
+      const entries = await readHistory(store, key, timeline, signal);
+      if (entries !== undefined) histories.set(timeline, entries);
+    } catch (error) {
+      if (!isPgarcError(error, 'object-damaged') && !isPgarcError(error, 'wal-invalid')) throw error;
+      const message = messageOf(error);
+      const reason = message.includes(key) ? message : `${key}: ${message}`;
+      damagedHistories.set(timeline, { timeline, key, reason });
     }
-    histories.set(timeline, parseHistory(Buffer.concat(parts).toString('utf8'), timeline));
   }
-  return histories;
+  return { histories, damagedHistories };
+}
+
+async function readHistory(
+  store: ObjectStore,
+  key: string,
+  timeline: number,
+  signal: AbortSignal,
+): Promise<HistoryEntry[] | undefined> {
+  const object = await openWalKey(store, key, signal);
+  if (object === undefined) return undefined;
+  const parts: Buffer[] = [];
+  let length = 0;
+  for await (const part of object.body) {
+    length += part.length;
+    if (length > LARGEST_HISTORY)
+      throw new PgarcError('object-damaged', `${key} is too large for a history file`);
+    parts.push(Buffer.from(part));
+  }
+  return parseHistory(Buffer.concat(parts).toString('utf8'), timeline);
 }

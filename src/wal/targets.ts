@@ -1,8 +1,8 @@
 import type { ObjectStore } from '../store/store.ts';
-import type { Archive } from './archive.ts';
+import type { Archive, DamagedHistory } from './archive.ts';
 import { coveredRanges } from './gaps.ts';
 import type { Lsn } from './lsn.ts';
-import { findPath } from './recovery-path.ts';
+import { findDamage, findPath } from './recovery-path.ts';
 import { StoredWal } from './stored-wal.ts';
 import { type Aim, type AimOptions, aimAt } from './target-aim.ts';
 import { explainMiss } from './target-miss.ts';
@@ -57,6 +57,8 @@ export interface UnreachableTarget {
 export interface SkippedBackup {
   name: string;
   reason: string;
+  /** Where it leads cannot be told without this history file. */
+  damaged?: DamagedHistory;
 }
 
 export interface TargetDeps<B extends BackupSpan> {
@@ -92,7 +94,8 @@ export async function resolveTarget<B extends BackupSpan>(
   for (const backup of candidates) {
     const way = findPath(archive, backup, request.timeline);
     if (typeof way === 'string') {
-      skipped.push({ name: backup.name, reason: way });
+      const damaged = findDamage(archive, backup, request.timeline);
+      skipped.push({ name: backup.name, reason: way, ...(damaged && { damaged }) });
       continue;
     }
     const range = rangeOf(coveredRanges(archive, way.spans), backup);

@@ -23,7 +23,7 @@ export interface WalReport {
 
 export interface TimelineReport {
   timeline: number;
-  /** Undefined for timeline 1, and when the history file is missing. */
+  /** Undefined for timeline 1, and when the history file is missing or damaged. */
   parent: { timeline: number; switchLsn: Lsn } | undefined;
   historyMissing: boolean;
   /** On the way to the newest timeline. */
@@ -73,7 +73,8 @@ export async function verifyWal(
     ok:
       !gaps.some((gap) => gap.place === 'window') &&
       !broken.some((backup) => backup.live) &&
-      !windows.some((window) => window.damaged.length > 0),
+      !windows.some((window) => window.damaged.length > 0) &&
+      archive.damagedHistories.size === 0,
   };
 }
 
@@ -94,7 +95,7 @@ function describeTimeline(
   return {
     timeline,
     parent,
-    historyMissing: timeline > 1 && parent === undefined,
+    historyMissing: timeline > 1 && parent === undefined && !archive.damagedHistories.has(timeline),
     live: liveSpans.some((span) => span.timeline === timeline),
     segments: ranges.reduce((sum, { first, last }) => sum + last - first + 1n, 0n),
     first: ranges[0]?.first,

@@ -107,6 +107,35 @@ describe.each(STORE_KINDS)('a damaged backup on %s', (kind) => {
     expect([result.code, result.stderr]).toEqual([8, expect.stringContaining('no backup can be used')]);
   });
 
+  test('a history file is garbage', async () => {
+    const key = 'wal_005/00000002.history';
+    await store.write(key, Buffer.from('garbage'));
+    try {
+      const fetch = async (...options: string[]) =>
+        runPgarc(['backup-fetch', await makeRestoreTarget(), 'LATEST', ...options], { env: store.env });
+      const undecided = await fetch();
+      expect(undecided.code, undecided.stderr).toBe(8);
+      expect(undecided.stderr).toContain(key);
+      expect(undecided.stderr).toContain('--target-timeline 1');
+      const other = await fetch('--target-timeline', '1');
+      expect(other.code, other.stderr).toBe(3);
+      expect(other.stderr).toContain(key);
+      const verified = await runPgarc(['wal-verify', '--json'], { env: store.env });
+      expect(verified.code, verified.stderr).toBe(8);
+      expect(JSON.parse(verified.stdout)).toMatchObject({
+        ok: false,
+        windows: [{ timeline: 1 }],
+        damagedHistories: [{ timeline: 2, key }],
+      });
+      const before = await store.keys('');
+      const retained = await runPgarc(['retain', '--keep-full', '1', '--confirm'], { env: store.env });
+      expect([retained.code, retained.stderr]).toEqual([8, expect.stringContaining(key)]);
+      expect(await store.keys('')).toEqual(before);
+    } finally {
+      await store.remove(key);
+    }
+  });
+
   test('and whole again, it is restored', async () => {
     await mustRunPgarc(['backup-fetch', await makeRestoreTarget(), 'LATEST'], { env: store.env });
     await mustRunPgarc(['verify'], { env: store.env });

@@ -1,8 +1,9 @@
 import { PgarcError } from '../../errors.ts';
 import type { ObjectStore } from '../../store/store.ts';
-import { type Archive, listArchive } from '../../wal/archive.ts';
+import { type Archive, type DamagedHistory, historyError, listArchive } from '../../wal/archive.ts';
 import { coveredRanges, missingRanges, spansOf } from '../../wal/gaps.ts';
 import { formatLsn } from '../../wal/lsn.ts';
+import { findDamageAtEnd } from '../../wal/recovery-path.ts';
 import { type ReachableTarget, resolveTarget, type TargetRequest } from '../../wal/targets.ts';
 import { type Backup, findBackup } from '../catalog.ts';
 
@@ -17,9 +18,10 @@ export interface Choice {
 
 /**
  * Chooses the backup: by name, the newest, or the one from which the target is reached. Before anything is
- * copied it is certain that the WAL makes the backup consistent and leads to the target.
+ * copied it is certain that the WAL makes the backup consistent and leads to the target. A history file that
+ * cannot be read stops only what may need it.
  * @param name a name, or LATEST: the newest, and with a target the newest that leads to it
- * @throws PgarcError `no-such-backup`, `target-outside-window`, `wal-gap`
+ * @throws PgarcError `no-such-backup`, `target-outside-window`, `wal-gap`, `object-damaged`
  */
 export async function chooseBackup(
   store: ObjectStore,
@@ -40,6 +42,8 @@ export async function chooseBackup(
   const backup = name === 'LATEST' && hasTarget ? undefined : named.name;
   const deps = { store, archive, backups };
   const answer = await resolveTarget(deps, { ...request, backup }, signal);
+  const unknown = answer.skipped.find(({ damaged }) => damaged !== undefined);
+  if (unknown?.damaged !== undefined) throw undecided(unknown.damaged, unknown.name, backups, request);
   if (answer.reachable) {
     return {
       backup: answer.backup,
@@ -47,6 +51,7 @@ export async function chooseBackup(
       warnings: [
         ...(name === 'LATEST' ? warnOfDamaged(backups, answer.backup) : []),
         ...(hasTarget ? [] : warnOfGap(archive, answer)),
+        ...warnOfHistories(archive, answer),
       ],
     };
   }
@@ -84,4 +89,31 @@ function warnOfGap(archive: Archive, answer: ReachableTarget<Backup>): string[] 
     `recovery ends at LSN ${formatLsn(gap.begin)}, because WAL is missing from there to ${formatLsn(gap.end)}: ` +
       'what was committed after that is not restored (see `pgarc wal-verify`)',
   ];
+}
+
+/** Another backup, or another timeline, would be a guess. */
+function undecided(
+  damaged: DamagedHistory,
+  name: string,
+  backups: readonly Backup[],
+  { timeline }: Pick<TargetRequest, 'timeline'>,
+): PgarcError {
+  const own = backups.find((backup) => backup.name === name)?.timeline;
+  const before = damaged.timeline - 1;
+  const isOpen = timeline === 'latest' && own !== undefined && own <= before;
+  return historyError(
+    damaged,
+    isOpen ? ` To stay on timeline ${before}, add --target-timeline ${before}.` : undefined,
+  );
+}
+
+/** PostgreSQL will come upon one that follows; the others it does not ask for. */
+function warnOfHistories(archive: Archive, { timeline }: ReachableTarget<Backup>): string[] {
+  const atEnd = findDamageAtEnd(archive, timeline);
+  return [...archive.damagedHistories.values()].map((damaged) =>
+    damaged === atEnd
+      ? `${damaged.reason}: recovery on timeline ${timeline} does not need it until it ends, and cannot end ` +
+        'without it: put an undamaged copy in its place before'
+      : `${damaged.reason}: this recovery does not need it`,
+  );
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { isPgarcError } from '../../../src/errors.ts';
-import { listArchive } from '../../../src/wal/archive.ts';
+import { listArchive, requireHistories } from '../../../src/wal/archive.ts';
 import { verifyWal } from '../../../src/wal/verify.ts';
 import { ArchiveFixture, at, makeBackup } from './stored-archive.ts';
 import { WalWriter } from './wal-writer.ts';
@@ -27,6 +27,33 @@ describe('listArchive', () => {
     });
     expect([...archive.segments]).toEqual([[1, [{ first: 1n, last: 4n }]]]);
     expect(archive.histories.get(2)).toMatchObject([{ timeline: 1, switchLsn: 0x300000n }]);
+  });
+
+  it('lists history files that cannot be read beside those that can', async () => {
+    const fixture = new ArchiveFixture();
+    fixture.addFile('00000002.history', 'garbage');
+    fixture.addFile('00000003.history', '1\t0/300000\tno recovery target specified\n');
+    fixture.addFile('00000004.history.lz4', 'no LZ4 frame');
+    const archive = await listArchive(fixture.store, signal);
+    expect([...archive.histories.keys()]).toEqual([3]);
+    expect([...archive.damagedHistories.values()]).toEqual([
+      {
+        timeline: 2,
+        key: 'wal_005/00000002.history',
+        reason: expect.stringMatching(/^wal_005\/00000002\.history: .* line "garbage" is not one/),
+      },
+      expect.objectContaining({
+        timeline: 4,
+        reason: expect.stringContaining('wal_005/00000004.history.lz4'),
+      }),
+    ]);
+    expect(() => requireHistories(archive)).toThrow(
+      expect.objectContaining({
+        code: 'object-damaged',
+        details: { key: 'wal_005/00000002.history', timeline: 2 },
+        hint: expect.stringContaining('pg_wal'),
+      }),
+    );
   });
 
   it('reads the segment size from a segment and does not guess it', async () => {
@@ -97,6 +124,18 @@ describe('verifyWal', () => {
     store.objects.delete(`wal_005/${last}`);
     const report = await verifyWal({ store, backups: [backup] }, signal);
     expect(report).toMatchObject({ ok: false, windows: [{ to: { time: at(8) }, damaged: [last] }] });
+  });
+
+  it('fails for a history file that cannot be read, and tells the rest', async () => {
+    const { store } = writeArchive([]).addFile('00000003.history', '3\t0/0\titself\n');
+    const report = await verifyWal({ store, backups: [backup] }, signal);
+    expect(report).toMatchObject({
+      ok: false,
+      current: 1,
+      windows: [{ timeline: 1, to: { time: at(9) }, backups: ['a'] }],
+      broken: [],
+    });
+    expect(report.archive.damagedHistories.get(3)?.key).toBe('wal_005/00000003.history');
   });
 
   it('does not mind a gap that no backup needs', async () => {

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { listArchive } from '../../../src/wal/archive.ts';
 import { formatLsn } from '../../../src/wal/lsn.ts';
+import { findDamageAtEnd, findPath } from '../../../src/wal/recovery-path.ts';
 import { StoredWal } from '../../../src/wal/stored-wal.ts';
 import { resolveTarget, type Target, type TargetRequest } from '../../../src/wal/targets.ts';
 import { formatTargetTime, formatTimestamp } from '../../../src/wal/timestamp.ts';
@@ -206,6 +207,43 @@ describe('timelines', () => {
       reachable: false,
       reason: expect.stringContaining('timeline 2 does not continue timeline 1'),
     });
+  });
+
+  it('does not decide by a history file that cannot be read', async () => {
+    store();
+    branch();
+    fixture.addFile('00000003.history', 'garbage');
+    const damaged = expect.objectContaining({ key: 'wal_005/00000003.history' });
+    for (const timeline of ['latest', 3] as const) {
+      expect(await resolve({ kind: 'none' }, { timeline })).toMatchObject({
+        reachable: false,
+        skipped: [
+          { name: 'b', damaged },
+          { name: 'a', damaged },
+        ],
+      });
+    }
+    // On the way to a timeline before it nobody asks for it.
+    expect(await resolve({ kind: 'none' }, { timeline: 2 })).toMatchObject({ backup: 'a', timeline: 2 });
+    expect(await resolve({ kind: 'none' }, { timeline: 'current' })).toMatchObject({
+      backup: 'b',
+      timeline: 1,
+    });
+  });
+
+  it('asks for the history files of all timelines on the way up, and of none below', async () => {
+    store();
+    fixture.addFile('00000002.history', 'garbage');
+    fixture.addFile('00000003.history', `1\t${formatLsn(writer.lsn)}\tx\n`);
+    expect(await resolve({ kind: 'none' }, { timeline: 3 })).toMatchObject({
+      reachable: false,
+      skipped: [{ damaged: { timeline: 2 } }, { damaged: { timeline: 2 } }],
+    });
+    const archive = await listArchive(fixture.store, signal);
+    const late = makeBackup('c', writer.lsn, writer.lsn + 8n, 60, 3);
+    expect(findPath(archive, late, 'latest')).toMatchObject({ timeline: 3 });
+    expect(findDamageAtEnd(archive, 1)).toMatchObject({ timeline: 2 });
+    expect(findDamageAtEnd(archive, 3)).toBeUndefined();
   });
 
   it('does not count what the old timeline wrote after it was left', async () => {
