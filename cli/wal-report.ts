@@ -107,8 +107,12 @@ function renderFindings(report: WalReport): string {
   for (const name of new Set(report.windows.flatMap(({ damaged }) => damaged))) {
     lines.push(`${name} is damaged: recovery ends before it`);
   }
-  for (const { name } of report.broken) {
-    lines.push(`${name} cannot be recovered: some of the WAL it needs is missing`);
+  for (const { name, timeline } of report.broken) {
+    const isUnknown = report.archive.damagedHistories.has(timeline);
+    const why = isUnknown
+      ? 'the history file of its timeline is damaged'
+      : 'some of the WAL it needs is missing';
+    lines.push(`${name} cannot be recovered: ${why}`);
   }
   if (report.archive.strays.length > 0) {
     lines.push(`not WAL, or empty: ${report.archive.strays.slice(0, 5).join(', ')}`);

@@ -59,6 +59,8 @@ export async function verifyWal(
   const wal = new StoredWal(deps.store);
   const windows: Window[] = [];
   for (const span of findWindows(archive, backups)) {
+    // Recovery to a timeline begins with its history file.
+    if (archive.damagedHistories.has(span.timeline)) continue;
     windows.push(await measureWindow({ wal, archive }, span, signal));
   }
   const broken = findBroken(archive, backups, liveSpans);

@@ -136,6 +136,9 @@ describe('verifyWal', () => {
       broken: [],
     });
     expect(report.archive.damagedHistories.get(3)?.key).toBe('wal_005/00000003.history');
+    const own = makeBackup('c', 0x400000n, 0x400800n, 3, 3);
+    const onIt = await verifyWal({ store, backups: [own] }, signal);
+    expect(onIt).toMatchObject({ ok: false, windows: [], broken: [{ name: 'c', live: true }] });
   });
 
   it('does not mind a gap that no backup needs', async () => {
