@@ -13,8 +13,8 @@ export function define(command: Command, context: CliContext): void {
   command.argument('<path>', "the file, PostgreSQL's %p").action(async (path: string) => {
     const settings = await context.loadSettings();
     if (process.env.PGARC_DAEMON !== 'no') {
-      const { askDaemon } = await import('../../src/daemon/client.ts');
-      if (await askDaemon(settings, { path: '/wal-push', body: resolve(path) }, context.signal)) return;
+      const { askAboutFile } = await import('../../src/daemon/client.ts');
+      if (await askAboutFile(settings, '/wal-push', resolve(path), context.signal)) return;
     }
     const [{ openEncoder }, { prepareWal }] = await Promise.all([
       import('../../src/codec/codecs.ts'),

@@ -1,6 +1,6 @@
 import { resolve } from 'node:path';
 import type { Settings } from '../config/settings.ts';
-import { askDaemon } from './client.ts';
+import { askAboutFile } from './client.ts';
 import { claimPath, daemonSpool } from './spool.ts';
 import { takeFile } from './take-file.ts';
 
@@ -15,8 +15,8 @@ export async function askForWal(
   signal: AbortSignal,
 ): Promise<boolean> {
   const token = `node-${process.pid}`;
-  const body = resolve(cwd, destination);
+  const file = resolve(cwd, destination);
   const path = `/wal-fetch?name=${encodeURIComponent(name)}&as=${token}`;
-  if (!(await askDaemon(settings, { path, body }, signal))) return false;
-  return takeFile(claimPath(daemonSpool(settings.spool).in, name, token), body);
+  if (!(await askAboutFile(settings, path, file, signal))) return false;
+  return takeFile(claimPath(daemonSpool(settings.spool).in, name, token), file);
 }

@@ -1,8 +1,10 @@
 import { connect } from 'node:net';
+import { dirname } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import { PgarcError } from '../errors.ts';
 import {
   DONE,
+  FOLDER_HEADER,
   NOT_SERVED,
   nameStore,
   PENDING,
@@ -13,12 +15,15 @@ import {
   WAIT_HEADER,
 } from './protocol.ts';
 import { daemonSpool } from './spool.ts';
+import { nameFolder } from './wal-folder.ts';
 
 export interface Question {
   /** Path and query, such as `/wal-push`. */
   path: string;
   /** An absolute path. */
   body: string;
+  /** Of that path, as nameFolder() has it; for WAL files. */
+  folder?: string;
   /** What is asked has nothing to do with the store: a daemon of another answers too. */
   anyStore?: boolean;
 }
@@ -38,6 +43,22 @@ export async function askDaemon(
   signal: AbortSignal,
 ): Promise<boolean> {
   return (await ask(settings, question, signal)) !== undefined;
+}
+
+/**
+ * Asks the daemon of the spool about a WAL file. It answers only when the file's folder is its cluster's pg_wal: a
+ * daemon in another container may know another cluster by the same path.
+ * @param file absolute
+ * @returns as askDaemon
+ */
+export async function askAboutFile(
+  settings: Settings,
+  path: string,
+  file: string,
+  signal: AbortSignal,
+): Promise<boolean> {
+  const folder = await nameFolder(dirname(file));
+  return folder !== undefined && askDaemon(settings, { path, body: file, folder }, signal);
 }
 
 /**
@@ -80,7 +101,7 @@ function parseAnswer(answer: string | undefined): { status: number; body: string
   return { status: Number(match[1]), body };
 }
 
-function formatRequest(settings: Settings, { path, body, anyStore = false }: Question): string {
+function formatRequest(settings: Settings, { path, body, folder, anyStore = false }: Question): string {
   const lines = [
     `POST ${path} HTTP/1.1`,
     'host: daemon',
@@ -88,6 +109,7 @@ function formatRequest(settings: Settings, { path, body, anyStore = false }: Que
     'connection: close',
     `${WAIT_HEADER}: wait=${WAIT}`,
     ...(anyStore ? [] : [`${STORE_HEADER}: ${nameStore(settings)}`]),
+    ...(folder === undefined ? [] : [`${FOLDER_HEADER}: ${folder}`]),
     `content-length: ${Buffer.byteLength(body)}`,
   ];
   return `${lines.join('\r\n')}\r\n\r\n${body}`;

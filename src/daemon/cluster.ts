@@ -4,6 +4,7 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { isPgarcError } from '../errors.ts';
 import { readControlFile } from '../postgres/control-file.ts';
 import { holdLock } from './lock.ts';
+import { nameFolder } from './wal-folder.ts';
 
 /** The data directory the daemon serves, opened. */
 export interface Cluster {
@@ -68,11 +69,15 @@ export async function isSameCluster(cluster: Cluster, path: string): Promise<boo
   }
 }
 
-/** Whether an absolute path is one in this cluster's pg_wal, whatever links lead there. */
-export async function isInWalFolder(path: string, cluster: Cluster): Promise<boolean> {
+/**
+ * Whether an absolute path is one in this cluster's pg_wal, whatever links lead there.
+ * @param folder what the client calls that folder (nameFolder): in another container the same path may be another's
+ */
+export async function isInWalFolder(path: string, cluster: Cluster, folder?: string): Promise<boolean> {
   if (!isAbsolute(path)) return false;
   try {
-    return (await realpath(dirname(path))) === (await realpath(cluster.wal));
+    if ((await realpath(dirname(path))) !== (await realpath(cluster.wal))) return false;
+    return folder === undefined || folder === (await nameFolder(cluster.wal));
   } catch {
     return false;
   }

@@ -92,13 +92,13 @@ export async function createFetchService(parts: DaemonParts): Promise<DaemonServ
     return { cluster, prefetcher, isForked };
   }
 
-  async function fetch({ query, body: destination }: DaemonRequest): Promise<'done' | 'not-served'> {
+  async function fetch({ query, body: destination, folder }: DaemonRequest): Promise<'done' | 'not-served'> {
     const name = query.get('name') ?? '';
     const token = query.get('as') ?? '';
     if (serving === undefined || isStopping) return 'not-served';
     if (classifyWalFile(name) === undefined || !/^[0-9A-Za-z-]{1,40}$/.test(token)) return 'not-served';
     const { cluster, prefetcher, isForked } = serving;
-    if (!(await isInWalFolder(destination, cluster))) return 'not-served';
+    if (!(await isInWalFolder(destination, cluster, folder))) return 'not-served';
     try {
       const isReplay = basename(destination) !== name;
       // The client hands over what of it is the server's; nothing that is kept here is ever cut short.

@@ -5,7 +5,7 @@ import { ERROR_CODES, type ErrorCode, isPgarcError, messageOf, PgarcError } from
  * What daemon and clients say to each other: HTTP/1.1 over a Unix socket (docs/daemon.md).
  *
  *     POST /wal-push                  body: absolute path of the file
- *     POST /wal-fetch?name=NAME       body: absolute path of the destination
+ *     POST /wal-fetch?name=NAME&as=WORD  body: absolute path of the destination
  *
  * 200 done · 202 still at it: ask again · 409 this daemon does not serve that (the client does the work itself) · 5NN failed with pgarc's
  * exit code NN.
@@ -19,6 +19,8 @@ const FAILED = 500;
 export const STORE_HEADER = 'pgarc-store';
 /** Request header: pid of the daemon that is meant. */
 export const DAEMON_HEADER = 'pgarc-daemon';
+/** Request header: which folder the file is in, as nameFolder() has it. Another than the cluster's is not served. */
+export const FOLDER_HEADER = 'pgarc-folder';
 /** Request header (RFC 7240), `wait=SECONDS`: what takes longer is answered with 202 and goes on. */
 export const WAIT_HEADER = 'prefer';
 /** What clients ask for with it, s: so they learn whether the daemon is alive. */

@@ -75,11 +75,11 @@ export async function createPushService(parts: DaemonParts): Promise<DaemonServi
     return { cluster, pusher, lookAhead, abort };
   }
 
-  async function push({ body: path }: DaemonRequest): Promise<'done' | 'not-served'> {
+  async function push({ body: path, folder }: DaemonRequest): Promise<'done' | 'not-served'> {
     const current = serving;
     if (current === undefined || isStopping || classifyWalFile(basename(path)) === undefined)
       return 'not-served';
-    if (!(await isInWalFolder(path, current.cluster))) return 'not-served';
+    if (!(await isInWalFolder(path, current.cluster, folder))) return 'not-served';
     // Another cluster may have taken its place a moment ago: uploads under way are of the old one.
     if (!(await isSameCluster(current.cluster, current.cluster.pgdata))) return 'not-served';
     const { pusher, lookAhead } = current;

@@ -5,6 +5,7 @@ import { LateFailures } from './late-failures.ts';
 import {
   DAEMON_HEADER,
   DONE,
+  FOLDER_HEADER,
   failureText,
   NOT_SERVED,
   PENDING,
@@ -19,6 +20,8 @@ export interface DaemonRequest {
   readonly query: URLSearchParams;
   /** A path, as the client sees it. */
   readonly body: string;
+  /** The folder of that path, as nameFolder() has it where the client is; undefined when it has not said. */
+  readonly folder: string | undefined;
 }
 
 /**
@@ -109,7 +112,8 @@ async function answer(
     if (!isMeant(options, request)) return void respond(NOT_SERVED, '');
     const question = `${url.pathname}${url.search} ${body}`;
     late.throwIfFailed(question);
-    const work = route({ query: url.searchParams, body });
+    const folder = request.headers[FOLDER_HEADER]?.toString();
+    const work = route({ query: url.searchParams, body, folder });
     const served = await Promise.race([work, waitedLong(request, response, stopping)]);
     if (served === undefined) {
       // It goes on, and is joined by who asks again.

@@ -1,9 +1,10 @@
-import { rename, symlink, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { cp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
-import { closeCluster, isSameCluster, openCluster } from '../../../src/daemon/cluster.ts';
+import { closeCluster, isInWalFolder, isSameCluster, openCluster } from '../../../src/daemon/cluster.ts';
 import { lockFile } from '../../../src/daemon/lock.ts';
 import { uploadsAtOnce } from '../../../src/daemon/push-service.ts';
+import { nameFolder } from '../../../src/daemon/wal-folder.ts';
 import { makeFakeCluster } from '../../support/fake-cluster.ts';
 import { makeTemporaryFolder } from '../../support/temporary.ts';
 
@@ -38,6 +39,23 @@ it('a cluster is opened once, and known from the one in its place', async () => 
   // As initdb has it for a moment.
   await writeFile(join(`${data}.away`, 'global/pg_control'), '');
   expect(await openCluster(`${data}.away`)).toBeUndefined();
+});
+
+it('a folder of pg_wal is known by its inode, through links, where paths say nothing', async () => {
+  const { data } = await makeFakeCluster();
+  const elsewhere = await makeTemporaryFolder('wal');
+  await cp(join(data, 'pg_wal'), elsewhere, { recursive: true });
+  await rm(join(data, 'pg_wal'), { recursive: true });
+  await symlink(elsewhere, join(data, 'pg_wal'));
+  const cluster = (await openCluster(data))!;
+  const file = join(data, 'pg_wal/000000010000000000000001');
+  const folder = await nameFolder(dirname(file));
+  expect(folder).toBe(await nameFolder(elsewhere));
+  expect(await isInWalFolder(file, cluster, folder)).toBe(true);
+  expect(await isInWalFolder(file, cluster)).toBe(true);
+  expect(await isInWalFolder(file, cluster, await nameFolder(data))).toBe(false);
+  expect(await nameFolder('/nowhere')).toBeUndefined();
+  await closeCluster(cluster);
 });
 
 it('memory bounds uploads of large segments', () => {

@@ -2,7 +2,7 @@ import { chmod, stat } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { askDaemon } from '../../../src/daemon/client.ts';
+import { askAboutFile, askDaemon } from '../../../src/daemon/client.ts';
 import { nameStore } from '../../../src/daemon/protocol.ts';
 import {
   type DaemonRequest,
@@ -55,6 +55,15 @@ describe('the socket', () => {
     const path = '/data with %41 "quotes"\nand ümläuts/pg_wal/x';
     expect(await ask({}, path)).toBe(true);
     expect(asked.map(({ body }) => body)).toEqual([path]);
+  });
+
+  it('says with a file which folder that is, and asks nothing about one that is nowhere', async () => {
+    const file = join(spool, 'x');
+    const { dev, ino } = await stat(spool, { bigint: true });
+    expect(await askAboutFile(settings(), '/wal-push', file, signal)).toBe(true);
+    expect(asked.map(({ body, folder }) => [body, folder])).toEqual([[file, `${dev}:${ino}`]]);
+    expect(await askAboutFile(settings(), '/wal-push', '/nowhere/x', signal)).toBe(false);
+    expect(asked).toHaveLength(1);
   });
 
   it('carries errors with code, message and hint', async () => {
