@@ -1,14 +1,19 @@
-import { open, stat, writeFile } from 'node:fs/promises';
+import { open, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseJson } from '../../src/backup/format/json.ts';
 import type { FilesMetadata, Sentinel } from '../../src/backup/format/sentinel.ts';
+import { pushBackupHere } from '../../src/backup/push/push-here.ts';
+import { openEncoder } from '../../src/codec/codecs.ts';
+import { openStore } from '../../src/store/open.ts';
+import type { ObjectStore } from '../../src/store/store.ts';
 import { mustRunPgarc, runPgarc } from '../support/pgarc.ts';
 import { freePort } from '../support/ports.ts';
 import { startPostgres, startStandby, type TestPostgres } from '../support/postgres.ts';
 import { mustRun } from '../support/run.ts';
 import { makeStore, STORE_KINDS, type TestStore } from '../support/stores.ts';
 import { makeOwnedDirectory, makeTemporaryFolder } from '../support/temporary.ts';
+import { storeSettings } from '../unit/store/settings.ts';
 
 interface Pushed {
   name: string;
@@ -144,6 +149,42 @@ describe('backup-push', () => {
     // A standby on this host could not have a tablespace in the same place.
     await server.query('drop table s');
     await server.query('drop tablespace ts1');
+  });
+
+  it('takes a configuration file as it is when its turn comes', async () => {
+    await server.query("alter system set work_mem = '123MB'");
+    await server.query("alter system set application_name = 'before'");
+    const settings = storeSettings({
+      store: store.env.PGARC_STORE!,
+      spool: store.env.PGARC_SPOOL!,
+      pgdata: server.dataDir,
+      pgHost: server.env.PGHOST,
+      pgPort: Number(server.env.PGPORT),
+      pgUser: 'postgres',
+    });
+    const real = await openStore(settings, () => undefined);
+    // The walk is over when the first tar is asked for, and nothing of it is read yet.
+    const putStream: ObjectStore['putStream'] = async (key, body, options) => {
+      if (key.includes('part_001')) await server.query('alter system reset all');
+      return real.putStream(key, body, options);
+    };
+    const slow = new Proxy(real, {
+      get(target, name) {
+        const value: unknown = name === 'putStream' ? putStream : Reflect.get(target, name, target);
+        return typeof value === 'function' ? value.bind(target) : value;
+      },
+    });
+    const deps = { settings, store: slow, encoder: await openEncoder('lz4'), emit: () => undefined };
+    const { name } = await pushBackupHere(deps, { permanent: false }, new AbortController().signal);
+    const target = await makeTemporaryFolder('unpacked');
+    await unpack(store, name, target);
+    const file = 'postgresql.auto.conf';
+    expect(await readFile(join(target, file))).toEqual(await readFile(join(server.dataDir, file)));
+    await writeFile(
+      join(target, 'backup_manifest'),
+      await store.read(`basebackups_005/${name}/backup_manifest`),
+    );
+    await server.tool('pg_verifybackup', ['-n', target], { asPostgres: false });
   });
 
   it('refuses the data directory of another server, and one that is none', async () => {

@@ -1,4 +1,4 @@
-import { close, closeSync, open, openSync, read, readSync } from 'node:fs';
+import { type BigIntStats, close, closeSync, fstat, open, openSync, read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { isPgarcError, messageOf, PgarcError } from '../../errors.ts';
 
@@ -45,16 +45,30 @@ export function readSmallFile(path: string | Buffer, target: Buffer): number | u
     throw error;
   }
   try {
-    let filled = 0;
-    while (filled < target.length) {
-      const count = readSync(file, target, filled, target.length - filled, filled);
-      if (count === 0) break;
-      filled += count;
-    }
-    return filled;
+    return fillSync(file, target);
   } finally {
     closeSync(file);
   }
+}
+
+/** As readFully, from the beginning and at once. */
+export function fillSync(file: number, target: Buffer): number {
+  let filled = 0;
+  while (filled < target.length) {
+    const count = readSync(file, target, filled, target.length - filled, filled);
+    if (count === 0) break;
+    filled += count;
+  }
+  return filled;
+}
+
+export function statFile(file: number): Promise<BigIntStats> {
+  return new Promise((resolve, reject) => {
+    fstat(file, { bigint: true }, (error, stats) => {
+      if (error === null) resolve(stats);
+      else reject(error);
+    });
+  });
 }
 
 function readSome(file: number, target: Buffer, offset: number, position: number): Promise<number> {
@@ -66,7 +80,8 @@ function readSome(file: number, target: Buffer, offset: number, position: number
   });
 }
 
-function isGone(error: unknown): boolean {
+/** The file is not there by now. */
+export function isGone(error: unknown): boolean {
   return (error as NodeJS.ErrnoException).code === 'ENOENT';
 }
 

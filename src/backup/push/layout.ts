@@ -88,6 +88,17 @@ export function parseRelationFile(entry: string): RelationFile | undefined {
   };
 }
 
+const REPLAYED =
+  /^(?:\/(?:base\/\d+|global|pg_tblspc\/\d+\/PG_[^/]+\/\d+)\/\d+(?:_(?:fsm|vm|init))?(?:\.\d+)?|\/(?:pg_xact|pg_commit_ts|pg_multixact\/(?:offsets|members))\/[0-9A-F]+)$/;
+
+/**
+ * True for a file that replay makes right, whatever length and pages of it were copied: a relation's, or one of
+ * the transaction status. Of any other, such as a configuration file, only a copy of one moment is of use.
+ */
+export function isReplayed(name: string): boolean {
+  return REPLAYED.test(name);
+}
+
 /**
  * Finds the unlogged relations of a database's directory: those with an init fork. Of them only that fork
  * belongs into a backup, the others are made from it (PostgreSQL: reinit.c).

@@ -1,9 +1,12 @@
+import type { BigIntStats } from 'node:fs';
 import { setImmediate as yieldLoop } from 'node:timers/promises';
 import { crc32c } from '@node-rs/crc32';
 import { encodeTarHeader, TAR_END, tarPadding } from '../format/tar.ts';
 import type { ChunkSource } from './compress.ts';
-import { closeFile, describeReadError, openFile, readFully, readSmallFile } from './file-io.ts';
+import { closeFile, describeReadError, openFile, readFully, readSmallFile, statFile } from './file-io.ts';
+import { isReplayed } from './layout.ts';
 import type { PageCheck, PageReader } from './pages.ts';
+import { readSettled } from './snapshot.ts';
 import { pathOf, type WalkedEntry } from './walk.ts';
 
 export interface TarSourceOptions {
@@ -16,6 +19,10 @@ export interface TarSourceOptions {
   packed(file: WalkedEntry): void;
   /** Told of bytes read. */
   read(bytes: number): void;
+  /** Told when a file has so many bytes more, or fewer, than when it was walked. */
+  resized(bytes: number): void;
+  /** Told of a file that no replay makes right and that ends with zeros, because it was cut while it was read. */
+  torn(file: WalkedEntry): void;
   signal: AbortSignal;
 }
 
@@ -26,6 +33,8 @@ const HOLD = 10;
 /** A read that takes longer came from a slow disk, ms; the next files are left to the thread pool. */
 const SLOW = 5;
 const AFTER_SLOW = 64;
+/** More than a header of tar can grow by. */
+const SPARE = 4096;
 
 interface OpenFile {
   entry: WalkedEntry;
@@ -33,12 +42,16 @@ interface OpenFile {
   position: number;
   crc: number;
   pages: PageCheck | undefined;
+  /** Replay makes the end of it right. */
+  isReplayed: boolean;
+  isTorn?: boolean;
 }
 
 /**
  * Makes a tar of files of a running server, straight into the chunks that are to be compressed: each byte
- * is read once and never copied. A file has the size it had when it was walked; one that vanished is left
- * out. A chunk ends early rather than in the middle of a header, of a small file or of a page.
+ * is read once and never copied. A relation's file has the size it had when it was walked, any other the one
+ * it has when its turn comes, and a small one is as it was at one moment. One that vanished is left out. A
+ * chunk ends early rather than in the middle of a header, of a small file or of a page.
  */
 export class TarSource implements ChunkSource {
   readonly #options: TarSourceOptions;
@@ -105,6 +118,7 @@ export class TarSource implements ChunkSource {
 
   /** @returns where the buffer is filled up to, or undefined when there is no room */
   async #begin(entry: WalkedEntry, buffer: Buffer, at: number): Promise<number | undefined> {
+    if (!isReplayed(entry.name)) return await this.#beginChanging(entry, buffer, at);
     const header = encodeHeader(entry, 'file');
     const body = at + header.length;
     const isSmall = entry.size <= SMALL;
@@ -116,8 +130,65 @@ export class TarSource implements ChunkSource {
     const file = await openFile(path);
     if (file === undefined) return at;
     header.copy(buffer, at);
-    this.#open = { entry, file, position: 0, crc: 0, pages: this.#options.pagesOf(entry) };
+    const pages = this.#options.pagesOf(entry);
+    this.#open = { entry, file, position: 0, crc: 0, pages, isReplayed: true };
     return body;
+  }
+
+  /**
+   * Begins a file that may have been written anew since the walk, hours ago, and that nothing would repair.
+   * @returns as #begin
+   */
+  async #beginChanging(entry: WalkedEntry, buffer: Buffer, at: number): Promise<number | undefined> {
+    const space = encodeHeader(entry, 'file').length;
+    // Room for the largest that is read at once: how large it is by now is not known yet.
+    if (at + space + SPARE + SMALL > buffer.length) return undefined;
+    const path = pathOf(this.#options.pgdata, entry.name);
+    const target = buffer.subarray(at + space, at + space + SMALL);
+    const isSlow = this.#slow > 0;
+    if (isSlow) this.#slow--;
+    const found = await readSettled(path, target, isSlow, this.#options.signal);
+    if (found === undefined) return at;
+    const { length } = found;
+    if (length === undefined) return await this.#beginLarge(entry, path, buffer, at);
+    this.#renew(entry, found.stats, length);
+    entry.crc32c = crc32c(target.subarray(0, length)) | 0;
+    const header = encodeHeader(entry, 'file');
+    const body = at + header.length;
+    if (header.length !== space) buffer.copyWithin(body, at + space, at + space + length);
+    header.copy(buffer, at);
+    this.#options.read(length);
+    this.#options.packed(entry);
+    return pad(buffer, body + length, length);
+  }
+
+  async #beginLarge(
+    entry: WalkedEntry,
+    path: string | Buffer,
+    buffer: Buffer,
+    at: number,
+  ): Promise<number | undefined> {
+    const file = await openFile(path);
+    if (file === undefined) return at;
+    try {
+      const stats = await statFile(file);
+      this.#renew(entry, stats, Number(stats.size));
+    } catch (error) {
+      await closeFile(file);
+      throw error;
+    }
+    const header = encodeHeader(entry, 'file');
+    this.#open = { entry, file, position: 0, crc: 0, pages: undefined, isReplayed: false };
+    return at + header.copy(buffer, at);
+  }
+
+  #renew(entry: WalkedEntry, stats: BigIntStats, size: number): void {
+    if (size !== entry.size) this.#options.resized(size - entry.size);
+    entry.size = size;
+    entry.modifiedNs = stats.mtimeNs;
+    entry.mode = Number(stats.mode) & 0o7777;
+    entry.uid = Number(stats.uid);
+    entry.gid = Number(stats.gid);
   }
 
   async #packSmall(
@@ -177,7 +248,11 @@ export class TarSource implements ChunkSource {
     const count = await readFully(file, target, open.position);
     this.#options.signal.throwIfAborted();
     // Truncated by the server: replay does it again, and until then the rest reads as zeros.
-    if (count < want) target.fill(0, count);
+    if (count < want) {
+      target.fill(0, count);
+      if (!open.isReplayed && !open.isTorn) this.#options.torn(entry);
+      open.isTorn = true;
+    }
     if (pages?.hasBadPages(target, open.position)) {
       await pages.settle(entry.name, target, open.position, readerOf(file));
     }

@@ -76,6 +76,8 @@ export async function uploadFiles(
           members.push(file.name);
         },
         read: progress.read,
+        resized: progress.resized,
+        torn: (file) => emit({ type: 'warning', ...describeTorn(file) }),
         signal: partSignal,
       });
       const body = progress.count(compressChunks(source, encoder, pool, partSignal));
@@ -87,8 +89,16 @@ export async function uploadFiles(
   return { tars, files };
 }
 
+function describeTorn({ name }: WalkedEntry): { message: string; hint: string } {
+  return {
+    message: `${name} was cut while it was read, and its copy in the backup ends with zeros`,
+    hint: 'No harm for a log; after a restore, look at any other file of this name.',
+  };
+}
+
 interface Progress {
   read(bytes: number): void;
+  resized(bytes: number): void;
   count(frames: AsyncIterable<Buffer>): AsyncGenerator<Buffer>;
 }
 
@@ -96,7 +106,7 @@ interface Progress {
 const PROGRESS_INTERVAL = 200;
 
 function startProgress(walk: Walk, emit: Emit): Progress {
-  const totalBytes = walk.files.reduce((sum, file) => sum + file.size, 0);
+  let totalBytes = walk.files.reduce((sum, file) => sum + file.size, 0);
   let doneBytes = 0;
   let storedBytes = 0;
   let told = 0;
@@ -110,6 +120,9 @@ function startProgress(walk: Walk, emit: Emit): Progress {
     read(bytes) {
       doneBytes += bytes;
       tell();
+    },
+    resized(bytes) {
+      totalBytes += bytes;
     },
     async *count(frames) {
       for await (const frame of frames) {

@@ -5,6 +5,7 @@ import {
   isEssential,
   isKeptEmpty,
   isLeftOut,
+  isReplayed,
   parseRelationFile,
 } from '../../../../src/backup/push/layout.ts';
 
@@ -72,4 +73,23 @@ describe('isEssential', () => {
     expect(isEssential('/postgresql.conf')).toBe(false);
     expect(isEssential('/basement')).toBe(false);
   });
+});
+
+describe('isReplayed', () => {
+  it.each([
+    ['/base/5/1259', true],
+    ['/base/5/1259_fsm', true],
+    ['/base/5/16384_vm.12', true],
+    ['/global/1262', true],
+    ['/pg_tblspc/16384/PG_15_202209061/5/16390_init', true],
+    ['/pg_xact/0000', true],
+    ['/pg_multixact/members/001F', true],
+    ['/pg_commit_ts/0001', true],
+    ['/base/5/PG_VERSION', false],
+    ['/global/pg_filenode.map', false],
+    ['/postgresql.auto.conf', false],
+    ['/pg_logical/replorigin_checkpoint', false],
+    ['/mine/base/5/1259', false],
+    ['/12', false],
+  ])('%s: %s', (name, replayed) => expect(isReplayed(name)).toBe(replayed));
 });
