@@ -21,8 +21,11 @@ const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
  */
 export function openFolderStore(root: string, emit: Emit): ObjectStore {
   const context: FolderContext = { root, emit, canLink: true };
+  const location = formatStoreLocation({ kind: 'folder', path: root });
   return {
-    location: formatStoreLocation({ kind: 'folder', path: root }),
+    location,
+    name: location,
+    isLocal: true,
 
     async put(key, body, { signal } = {}) {
       assertKey(key);

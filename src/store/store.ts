@@ -4,6 +4,18 @@ export interface ObjectStore {
   readonly location: string;
 
   /**
+   * The location and, where one location can be in several places, which of them: endpoint and region. Without
+   * credentials. What a host remembers of a store is remembered under it.
+   */
+  readonly name: string;
+
+  /**
+   * Whether it lies in a file system of this host: then a question costs no request, and a disk that is not
+   * mounted looks like an empty store.
+   */
+  readonly isLocal?: boolean;
+
+  /**
    * Stores `body` under `key`, whole or not at all; an older object is replaced.
    * The buffers are free for reuse when the promise settles.
    */
@@ -87,6 +99,8 @@ export interface ListOptions extends RequestOptions {
    * read. A hint: a store may list everything all the same.
    */
   shallow?: boolean;
+  /** How many objects the reader wants at most. A hint, too: it spares the store the rest. */
+  limit?: number;
 }
 
 export interface ObjectInfo {

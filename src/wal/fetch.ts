@@ -9,7 +9,7 @@ import { type Branch, describeBranch, findBranch } from './branch.ts';
 import { findCluster, readClusterControl } from './cluster.ts';
 import { Delivery, type Expectation } from './delivery.ts';
 import { classifyWalFile } from './file-name.ts';
-import { knownIdentity } from './identity.ts';
+import { assertMounted, knownIdentity, vanished } from './identity.ts';
 import { formatLsn } from './lsn.ts';
 import { readNote } from './note.ts';
 import { findWalKeys, openWalKey, openWalObject, type WalObject } from './read-object.ts';
@@ -149,19 +149,14 @@ export async function fetchAhead(
  * A mount point whose disk is gone is an empty folder, and a bucket can be emptied: "no such object" is true
  * then, and ends archive recovery all the same. Where this host knows the archive, it must still hold WAL.
  */
-async function assertArchiveRemains({ store, spool }: FetchDeps, signal: AbortSignal): Promise<void> {
-  const note = await readNote(spool, store.location);
+async function assertArchiveRemains(deps: FetchDeps, signal: AbortSignal): Promise<void> {
+  const { store, spool } = deps;
+  const note = await readNote(spool, store.name);
   if (note.systemIdentifier === undefined) return;
-  for await (const _ of store.list(WAL, { signal })) return;
-  throw new PgarcError(
-    'store-unreachable',
-    `the archive ${store.location} holds no WAL at all any more, though this host has used it before`,
-    {
-      hint: 'Check that its disk is mounted and that PGARC_STORE names the right prefix; when it was emptied on purpose, remove the archive-*.json notes in the spool.',
-      // A standby shall go on to streaming at once instead of waiting.
-      retryable: false,
-    },
-  );
+  // None is tried again: a standby shall go on to streaming at once instead of waiting.
+  await assertMounted(deps, signal, false);
+  for await (const _ of store.list(WAL, { signal, limit: 1 })) return;
+  throw vanished(deps, 'holds no WAL at all any more', false);
 }
 
 /** Checks an opened object on its way to its place. */

@@ -2,10 +2,12 @@ import { parseJson } from '../backup/format/json.ts';
 import { isPgarcError, PgarcError } from '../errors.ts';
 import type { Emit } from '../report/events.ts';
 import type { ObjectStore } from '../store/store.ts';
-import { readNote, writeNote } from './note.ts';
+import { notePath, readNote, writeNote } from './note.ts';
 
 /** The object that says which cluster an archive belongs to: `{"system_identifier":"…"}`. */
 export const IDENTITY_KEY = 'pgarc/identity.json';
+
+const WITHOUT_IDENTITY = `has no ${IDENTITY_KEY} any more`;
 
 export interface IdentityDeps {
   store: ObjectStore;
@@ -16,29 +18,67 @@ export interface IdentityDeps {
 
 /**
  * Makes sure that the archive belongs to the cluster `systemIdentifier`; a new archive is made its own. Costs
- * no request once this host has noted the identity. A note that differs is not believed: the store decides.
- * @throws PgarcError `identity-mismatch`
+ * no request once this host has noted the identity. A note that differs is not believed: the store decides. A
+ * folder is asked each time, because the one below a disk that is not mounted is empty and would take everything.
+ * @throws PgarcError `identity-mismatch`, `store-unreachable` also when this host knows the archive and it is gone
  */
 export async function ensureIdentity(
   deps: IdentityDeps,
   systemIdentifier: bigint,
   signal: AbortSignal,
 ): Promise<void> {
-  const note = await readNote(deps.spool, deps.store.location);
-  if (note.systemIdentifier === systemIdentifier) return;
-  const owner =
-    (await readIdentity(deps.store, signal)) ?? (await claim(deps.store, systemIdentifier, signal));
-  if (owner !== systemIdentifier) throw mismatch(deps.store.location, owner, systemIdentifier);
-  await writeNote(deps.spool, deps.store.location, { ...note, systemIdentifier }, deps.emit);
+  const { store, spool } = deps;
+  const note = await readNote(spool, store.name);
+  const isNoted = note.systemIdentifier === systemIdentifier;
+  if (isNoted && !store.isLocal) return;
+  const found = await readIdentity(store, signal);
+  if (found === undefined && store.isLocal && note.systemIdentifier !== undefined) {
+    throw vanished(deps, WITHOUT_IDENTITY, true);
+  }
+  const owner = found ?? (await claim(store, systemIdentifier, signal));
+  if (owner !== systemIdentifier) throw mismatch(store.location, owner, systemIdentifier);
+  if (!isNoted) await writeNote(spool, store.name, { ...note, systemIdentifier }, deps.emit);
+}
+
+/**
+ * Makes sure that a folder which this host has used as an archive still is one. Asks no other store anything.
+ * @throws PgarcError `store-unreachable`
+ */
+export async function assertMounted(
+  deps: Pick<IdentityDeps, 'store' | 'spool'>,
+  signal: AbortSignal,
+  retryable = true,
+): Promise<void> {
+  const { store, spool } = deps;
+  if (!store.isLocal) return;
+  const { systemIdentifier } = await readNote(spool, store.name);
+  if (systemIdentifier === undefined || (await store.head(IDENTITY_KEY, { signal })) !== undefined) return;
+  throw vanished(deps, WITHOUT_IDENTITY, retryable);
+}
+
+/** The error of an archive that this host knows and that is not where it was. */
+export function vanished(
+  { store, spool }: Pick<IdentityDeps, 'store' | 'spool'>,
+  what: string,
+  retryable: boolean,
+): PgarcError {
+  return new PgarcError(
+    'store-unreachable',
+    `the archive ${store.location} ${what}, though this host has used it before`,
+    {
+      hint: `Check that its disk is mounted and that PGARC_STORE names the right prefix; when it was emptied on purpose, remove ${notePath(spool, store.name)}.`,
+      retryable,
+    },
+  );
 }
 
 /** The archive's cluster, from the note or the store; undefined when no push of pgarc has claimed it yet. */
 export async function knownIdentity(deps: IdentityDeps, signal: AbortSignal): Promise<bigint | undefined> {
-  const note = await readNote(deps.spool, deps.store.location);
+  const note = await readNote(deps.spool, deps.store.name);
   if (note.systemIdentifier !== undefined) return note.systemIdentifier;
   const systemIdentifier = await readIdentity(deps.store, signal);
   if (systemIdentifier !== undefined) {
-    await writeNote(deps.spool, deps.store.location, { ...note, systemIdentifier }, deps.emit);
+    await writeNote(deps.spool, deps.store.name, { ...note, systemIdentifier }, deps.emit);
   }
   return systemIdentifier;
 }
@@ -56,7 +96,7 @@ export async function readIdentity(store: ObjectStore, signal: AbortSignal): Pro
     if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
   }
   throw new PgarcError('object-damaged', `${IDENTITY_KEY} in ${store.location} names no system identifier`, {
-    hint: 'Remove it when the archive is this cluster’s: the next push writes it again.',
+    hint: 'When the archive is this cluster’s, remove it and the archive-*.json notes in the spools of its hosts: the next push writes it again.',
   });
 }
 

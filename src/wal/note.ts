@@ -16,15 +16,15 @@ export interface ArchiveNote {
 let writes = 0;
 
 /**
- * Reads the note on the archive at `location`. Anything wrong with it (missing, torn, of another archive)
- * gives an empty note: the store is asked then.
+ * Reads the note on the archive in the store of that name (`ObjectStore.name`). Anything wrong with it (missing,
+ * torn, of another archive) gives an empty note: the store is asked then.
  */
-export async function readNote(spool: string, location: string): Promise<ArchiveNote> {
+export async function readNote(spool: string, store: string): Promise<ArchiveNote> {
   try {
-    const note: unknown = JSON.parse(await readFile(notePath(spool, location), 'utf8'));
+    const note: unknown = JSON.parse(await readFile(notePath(spool, store), 'utf8'));
     if (typeof note !== 'object' || note === null) return {};
     const { location: whose, systemIdentifier: id, extension } = note as Record<string, unknown>;
-    if (whose !== location) return {};
+    if (whose !== store) return {};
     return {
       systemIdentifier: typeof id === 'string' && /^[0-9]{1,20}$/.test(id) ? BigInt(id) : undefined,
       extension: typeof extension === 'string' ? extension : undefined,
@@ -35,16 +35,11 @@ export async function readNote(spool: string, location: string): Promise<Archive
 }
 
 /** Replaces the note, whole or not at all. A spool that cannot be written costs a warning, nothing else. */
-export async function writeNote(
-  spool: string,
-  location: string,
-  note: ArchiveNote,
-  emit: Emit,
-): Promise<void> {
-  const path = notePath(spool, location);
+export async function writeNote(spool: string, store: string, note: ArchiveNote, emit: Emit): Promise<void> {
+  const path = notePath(spool, store);
   const temporary = `${path}.${process.pid}.${++writes}.tmp`;
   const text = JSON.stringify({
-    location,
+    location: store,
     systemIdentifier: note.systemIdentifier?.toString(),
     extension: note.extension,
   });
@@ -62,6 +57,7 @@ export async function writeNote(
   }
 }
 
-function notePath(spool: string, location: string): string {
-  return join(spool, `archive-${createHash('sha256').update(location).digest('hex')}.json`);
+/** Where the note on the archive in a store lies. */
+export function notePath(spool: string, store: string): string {
+  return join(spool, `archive-${createHash('sha256').update(store).digest('hex')}.json`);
 }

@@ -6,7 +6,7 @@ import type { ObjectStore } from '../store/store.ts';
 import { findCluster, readClusterControl } from './cluster.ts';
 import { compareWithStored, conflict } from './compare.ts';
 import { compressFile } from './compress.ts';
-import { ensureIdentity, isIdentityMismatch } from './identity.ts';
+import { assertMounted, ensureIdentity, isIdentityMismatch } from './identity.ts';
 import { readNote, writeNote } from './note.ts';
 import { type PreparedWal, type PrepareOptions, prepareWal } from './prepare.ts';
 import { findWalKeys } from './read-object.ts';
@@ -77,7 +77,7 @@ async function checkOwner(deps: PushDeps, prepared: PreparedWal, signal: AbortSi
     const cluster = await findCluster(path, { cwd, pgdata: deps.pgdata });
     systemIdentifier = (await readClusterControl(cluster, deps.emit))?.systemIdentifier;
   }
-  if (systemIdentifier === undefined) return;
+  if (systemIdentifier === undefined) return assertMounted(deps, signal);
   try {
     await ensureIdentity(deps, systemIdentifier, signal);
   } catch (error) {
@@ -99,7 +99,7 @@ async function store(
   const { source } = prepared;
   const { extension } = prepared.encoder;
   const key = walKey(source.file.name, extension);
-  const note = await readNote(deps.spool, deps.store.location);
+  const note = await readNote(deps.spool, deps.store.name);
   const isSegment = source.file.kind === 'segment';
   if (!isSegment || note.extension !== extension) {
     for (const other of await findWalKeys(deps.store, source.file.name, signal)) {
@@ -108,8 +108,8 @@ async function store(
   }
   const storedBytes = await create(deps, key, prepared, signal);
   if (isSegment && note.extension !== extension) {
-    const { systemIdentifier } = await readNote(deps.spool, deps.store.location);
-    await writeNote(deps.spool, deps.store.location, { systemIdentifier, extension }, deps.emit);
+    const { systemIdentifier } = await readNote(deps.spool, deps.store.name);
+    await writeNote(deps.spool, deps.store.name, { systemIdentifier, extension }, deps.emit);
   }
   return storedBytes;
 }

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { cp, rename, symlink, writeFile } from 'node:fs/promises';
+import { cp, rename, rmdir, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { startDaemon } from '../support/daemon.ts';
@@ -93,6 +93,32 @@ describe.each(STORE_KINDS)('wal-push with %s', (kind) => {
     expect(await runPgarc(['wal-push', last.path], { env })).toMatchObject({ code: 0 });
     expect(await isStored(store, last.name, last.bytes)).toBe(true);
   });
+});
+
+it('a folder whose disk is not mounted takes no WAL, with a daemon and without', async () => {
+  const { store, cluster, env } = await setUp();
+  const root = env.PGARC_STORE!.replace('file://', '');
+  const daemon = await startDaemon(env);
+  const first = await cluster.add({ number: 1 });
+  await daemon.marked(first.name);
+  await rename(root, `${root}.disk`);
+  await makeOwnedDirectory(root, 0o755);
+  const [second, third] = [await cluster.add({ number: 2 }), await cluster.add({ number: 3, ready: false })];
+  const refused = { code: 7, stderr: expect.stringContaining('Check that its disk is mounted') };
+  for (const { path } of [second, third]) {
+    expect(await runPgarc(['wal-push', path], { env: { ...env, ...NO_NODE } })).toMatchObject(refused);
+    expect(await runPgarc(['wal-push', path], { env: { ...env, PGARC_DAEMON: 'no' } })).toMatchObject(
+      refused,
+    );
+  }
+  expect(daemon.isMarked(second.name)).toBe(false);
+  expect(await store.keys()).toEqual([]);
+  await rmdir(root);
+  await rename(`${root}.disk`, root);
+  expect(await runPgarc(['wal-push', second.path], { env: { ...env, ...NO_NODE } })).toMatchObject({
+    code: 0,
+  });
+  expect(await isStored(store, second.name, second.bytes)).toBe(true);
 });
 
 describe('a marker that must not count', () => {

@@ -46,6 +46,20 @@ test('uploads carry a checksum, an unsigned payload and no Expect', async () => 
   expect(uploads[0]!.headers['x-amz-checksum-crc32']).toBe(Buffer.from('cbf43926', 'hex').toString('base64'));
 });
 
+test('a listing of which little is wanted is one request for so much', async () => {
+  const store = await open();
+  for (const key of ['a', 'b', 'c']) await store.put(key, Buffer.from(key));
+  for (const limit of [1, 2]) {
+    proxy.reset();
+    const found = await Array.fromAsync(store.list('', { limit }));
+    expect(found.map(({ key }) => key)).toEqual(['a', 'b'].slice(0, limit));
+    expect(proxy.requests.map(({ path }) => path)).toEqual([
+      expect.stringContaining(`list-type=2&max-keys=${limit}&`),
+    ]);
+  }
+  expect(await Array.fromAsync(store.list('', { limit: 5000 }))).toHaveLength(3);
+});
+
 test('storage class and encryption go with every new object', async () => {
   const store = await open({
     s3StorageClass: 'REDUCED_REDUNDANCY',

@@ -10,14 +10,18 @@ import { unfit } from './failure.ts';
 import { ListingPage } from './listing-page.ts';
 import { type RequestContext, request, type S3Session } from './session.ts';
 
-/** All objects under a prefix in the store's order, a page of 1000 at a time. A page that fails throws. */
+/** Most objects that a page of a listing can have. */
+const PAGE_OBJECTS = 1000;
+
+/** All objects under a prefix in the store's order, page by page. A page that fails throws. */
 export async function* listObjects(
   session: S3Session,
   prefix: string,
-  { signal, startAfter, shallow }: ListOptions,
+  { signal, startAfter, shallow, limit = Number.POSITIVE_INFINITY }: ListOptions,
 ): AsyncGenerator<ObjectInfo> {
-  const ask = (token?: string) =>
-    listPage(session, prefix, { signal }, token, startAfter, undefined, shallow);
+  const pageSize = limit < PAGE_OBJECTS ? limit : undefined;
+  const ask = (token?: string) => listPage(session, prefix, { signal }, token, startAfter, pageSize, shallow);
+  let left = limit;
   let asked: Promise<ListObjectsV2CommandOutput> | undefined = ask();
   for (let token: string | undefined; asked !== undefined; ) {
     const page: ListObjectsV2CommandOutput = await asked;
@@ -27,11 +31,15 @@ export async function* listObjects(
       throw unfit(session, `ListObjectsV2 ${prefix}`, 'the listing goes on, but does not say where');
     }
     token = next;
+    const objects = page.Contents ?? [];
     // The store works on the next page while this one is looked at.
-    asked = next === undefined ? undefined : ask(next);
+    asked = next === undefined || objects.length >= left ? undefined : ask(next);
     // A reader that stops early does not hear of it.
     asked?.catch(() => undefined);
-    for (const object of page.Contents ?? []) yield toInfo(session, object);
+    for (const object of objects) {
+      if (left-- <= 0) return;
+      yield toInfo(session, object);
+    }
   }
 }
 

@@ -50,6 +50,7 @@ export async function openS3Store(
 
   return {
     location: formatStoreLocation(location),
+    name: `${formatStoreLocation(location)} at ${session.endpoint}, region ${settings.s3Region}`,
 
     async put(key, body, { signal } = {}) {
       assertKey(key);

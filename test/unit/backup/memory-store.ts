@@ -5,6 +5,7 @@ import type { ObjectInfo, ObjectStore, PutOutcome } from '../../../src/store/sto
 /** A store in memory, for tests of what reads it. Hooks stand in for what happens between two requests. */
 export class MemoryStore implements ObjectStore {
   readonly location = 'memory:';
+  readonly name = 'memory:';
   readonly objects = new Map<string, Buffer>();
   readonly modified = new Map<string, Date>();
   readonly deleted: string[] = [];

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { PgarcError } from '../../../src/errors.ts';
 import type { ObjectStore } from '../../../src/store/store.ts';
+import { IDENTITY_KEY } from '../../../src/wal/identity.ts';
 import { writeNote } from '../../../src/wal/note.ts';
 import { makeSegment } from '../../support/wal-segment.ts';
 import { type FolderArchive, makeFolderArchive } from './folder-archive.ts';
@@ -58,11 +59,24 @@ describe('fetchWal', () => {
 
   it('does not call a segment missing when the archive it knows is empty all of a sudden', async () => {
     const { name } = makeSegment();
-    await writeNote(archive.spool, archive.store.location, { systemIdentifier: 7n }, () => undefined);
+    await writeNote(archive.spool, archive.store.name, { systemIdentifier: 7n }, () => undefined);
     await expect(archive.fetch(name)).rejects.toMatchObject({ code: 'store-unreachable' });
     const other = makeSegment({ number: 9 });
     await archive.plant(other.name, other.bytes);
-    await expect(archive.fetch(name)).rejects.toMatchObject({ code: 'wal-not-found' });
+    await expect(archive.fetch(name)).rejects.toMatchObject({ code: 'store-unreachable' });
+    await archive.store.put(IDENTITY_KEY, Buffer.from('{"system_identifier":"7"}'));
+    const asked: unknown[] = [];
+    const list: ObjectStore['list'] = (prefix, options) => {
+      asked.push([prefix, options?.limit]);
+      return archive.store.list(prefix, options);
+    };
+    await expect(archive.fetch(name, { store: without('list', list) })).rejects.toMatchObject({
+      code: 'wal-not-found',
+    });
+    expect(asked).toEqual([
+      [`wal_005/${name}`, undefined],
+      ['wal_005/', 1],
+    ]);
   });
 
   it('restores what arrives between the two requests', async () => {

@@ -1,4 +1,4 @@
-import { mkdir, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, rename, rmdir, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { isPgarcError } from '../../../src/errors.ts';
@@ -38,7 +38,8 @@ describe('pushWal', () => {
     archive.calls.length = 0;
     const second = makeSegment({ number: 4 });
     await archive.push(second.name, second.bytes);
-    expect(archive.calls).toEqual([`putIfAbsent wal_005/${second.name}.lz4`]);
+    // Of a folder the first one is a read of a local file.
+    expect(archive.calls).toEqual([`get ${IDENTITY_KEY}`, `putIfAbsent wal_005/${second.name}.lz4`]);
     expect(archive.events.map(({ type }) => type)).toEqual(['walPushed', 'walPushed']);
   });
 
@@ -131,6 +132,56 @@ describe('pushWal', () => {
   });
 });
 
+describe('pushWal into a folder whose disk is not mounted', () => {
+  const root = () => archive.store.location.replace('file://', '');
+  /** The mount point without its disk, or with another one. */
+  async function unmount(): Promise<void> {
+    await rename(root(), `${root()}.disk`);
+    await mkdir(root());
+  }
+
+  it('stores nothing there, and goes on once it is back', async () => {
+    const [first, second] = [makeSegment({ number: 3 }), makeSegment({ number: 4 })];
+    await archive.push(first.name, first.bytes);
+    await unmount();
+    for (const [name, bytes] of [
+      [second.name, second.bytes],
+      [first.name, first.bytes],
+      ['00000002.history', Buffer.from(HISTORY)],
+    ] as const) {
+      await expect(archive.push(name, bytes)).rejects.toMatchObject({
+        code: 'store-unreachable',
+        exitCode: 7,
+        message: expect.stringContaining('this host has used it before'),
+        hint: expect.stringMatching(/mounted.*remove .*archive-[0-9a-f]+\.json/),
+      });
+    }
+    expect(await readdir(root())).toEqual([]);
+    await rmdir(root());
+    await rename(`${root()}.disk`, root());
+    expect((await archive.push(second.name, second.bytes)).outcome).toBe('stored');
+  });
+
+  it('does not take WAL that went there once for the archive', async () => {
+    const [first, second] = [makeSegment({ number: 3 }), makeSegment({ number: 4 })];
+    await archive.push(first.name, first.bytes);
+    await unmount();
+    await archive.plant(first.name, first.bytes);
+    await expect(archive.push(second.name, second.bytes)).rejects.toMatchObject({
+      code: 'store-unreachable',
+    });
+    await expect(archive.fetch(second.name)).rejects.toMatchObject({ code: 'store-unreachable' });
+  });
+
+  it('stores nothing on the disk of another cluster', async () => {
+    const [first, second] = [makeSegment({ number: 3 }), makeSegment({ number: 4 })];
+    await archive.push(first.name, first.bytes);
+    await unmount();
+    await archive.store.put(IDENTITY_KEY, Buffer.from('{"system_identifier":"7"}'));
+    await expect(archive.push(second.name, second.bytes)).rejects.toMatchObject({ code: 'wal-invalid' });
+  });
+});
+
 describe('pushWal stores nothing of', () => {
   const good = makeSegment();
   it.each<[string, string, Uint8Array, string]>([
@@ -198,7 +249,8 @@ describe('the identity of an archive', () => {
 
   it('does not believe a note that differs from the store', async () => {
     await archive.push(own.name, own.bytes);
-    await archive.store.delete((await keys()).filter((key) => key !== 'x'));
+    await archive.store.delete(await keys());
+    await archive.store.put(IDENTITY_KEY, Buffer.from('{"system_identifier":"42"}'));
     await archive.push(foreign.name, foreign.bytes);
     expect(await isStored(foreign.name, foreign.bytes)).toBe(true);
   });
