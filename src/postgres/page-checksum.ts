@@ -1,8 +1,11 @@
 /**
  * Checksums of data pages (storage/checksum_impl.h): 32 interleaved FNV-1a sums over the page's words, two
  * rounds of zeros, folded together with the block's number. Written for speed: eight columns at a time fit
- * the registers, and nothing is allocated while pages are good.
+ * the registers, and nothing is allocated while pages are good. In memory of page-memory.ts, good pages are passed
+ * over eight times as fast.
  */
+
+import { counterOf } from './page-memory.ts';
 
 /** A page whose checksum is not that of its content. */
 export interface BadPage {
@@ -46,8 +49,14 @@ export function findBadPages(buffer: Uint8Array, firstBlock: number, blockSize =
   const pages = Math.floor(buffer.length / blockSize);
   const wordsPerPage = blockSize / 4;
   const words = new Int32Array(buffer.buffer, buffer.byteOffset, pages * wordsPerPage);
+  const countGood = counterOf(buffer.buffer);
   let bad: BadPage[] | undefined;
   for (let page = 0; page < pages; page++) {
+    if (countGood !== undefined) {
+      const offset = buffer.byteOffset + page * blockSize;
+      page += countGood(offset, pages - page, firstBlock + page, blockSize);
+      if (page === pages) break;
+    }
     const at = page * wordsPerPage;
     if (words[at + UPPER_WORD]! >>> 16 === 0 && isZero(words, at, wordsPerPage)) continue;
     const block = firstBlock + page;

@@ -1,3 +1,5 @@
+import { makePageMemory } from '../../postgres/page-memory.ts';
+
 /** A buffer to fill and one for what becomes of it. */
 export interface Chunk {
   input: Buffer;
@@ -17,12 +19,14 @@ export class ChunkPool {
   readonly #waiting: ((chunk: Chunk) => void)[] = [];
   readonly #limit: number;
   readonly #outputSize: number;
+  readonly #inputs: ArrayBuffer;
   #made = 0;
 
   /** @param outputSize bytes that a full chunk may become */
   constructor(limit: number, outputSize: number) {
     this.#limit = limit;
     this.#outputSize = outputSize;
+    this.#inputs = makePageMemory(limit * CHUNK_SIZE);
   }
 
   async acquire(signal: AbortSignal): Promise<Chunk> {
@@ -30,9 +34,10 @@ export class ChunkPool {
     const free = this.#free.pop();
     if (free !== undefined) return free;
     if (this.#made < this.#limit) {
+      const input = Buffer.from(this.#inputs, this.#made * CHUNK_SIZE, CHUNK_SIZE);
       this.#made++;
       return {
-        input: Buffer.allocUnsafeSlow(CHUNK_SIZE),
+        input,
         output: Buffer.allocUnsafeSlow(this.#outputSize),
       };
     }
