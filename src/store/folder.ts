@@ -3,7 +3,7 @@ import { removeFiles, sweepTemporaryFiles } from './folder/delete.ts';
 import { listFiles } from './folder/list.ts';
 import { readWhole, statFile, streamFile } from './folder/read.ts';
 import { type FolderContext, pathOf } from './folder/root.ts';
-import { createOnly, exists, replace, writeFile } from './folder/write.ts';
+import { createOnly, exists, replace, settle, syncPath, writeFile } from './folder/write.ts';
 import { assertKey } from './key.ts';
 import { formatStoreLocation } from './location.ts';
 import type { ObjectStore } from './store.ts';
@@ -18,9 +18,10 @@ const DEFAULT_MAX_BYTES = 64 * 1024 * 1024;
  *
  * The directory itself must exist and is never created: where a file system is not mounted, creating it would
  * fill the wrong disk and "no such object" would end a recovery early.
+ * @param sync makes a file, or the names in a folder, durable
  */
-export function openFolderStore(root: string, emit: Emit): ObjectStore {
-  const context: FolderContext = { root, emit, canLink: true };
+export function openFolderStore(root: string, emit: Emit, sync = syncPath): ObjectStore {
+  const context: FolderContext = { root, emit, canLink: true, settled: new Set(), sync };
   const location = formatStoreLocation({ kind: 'folder', path: root });
   return {
     location,
@@ -34,7 +35,10 @@ export function openFolderStore(root: string, emit: Emit): ObjectStore {
     async putIfAbsent(key, body, { signal } = {}) {
       assertKey(key);
       // Spares the writing where the answer is known; link(2) decides.
-      if (await exists(pathOf(context, key))) return 'exists';
+      if (await exists(pathOf(context, key))) {
+        await settle(context, key);
+        return 'exists';
+      }
       return (await writeFile(context, key, [body], createOnly, signal)).outcome;
     },
     async putStream(key, body, { signal } = {}) {
@@ -44,6 +48,10 @@ export function openFolderStore(root: string, emit: Emit): ObjectStore {
     async putStreamIfAbsent(key, body, { signal } = {}) {
       assertKey(key);
       return (await writeFile(context, key, body, createOnly, signal)).outcome;
+    },
+    async settle(key) {
+      assertKey(key);
+      await settle(context, key);
     },
     async get(key, { signal, maxBytes = DEFAULT_MAX_BYTES } = {}) {
       assertKey(key);

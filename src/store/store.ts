@@ -48,6 +48,12 @@ export interface ObjectStore {
   ): Promise<PutOutcome>;
 
   /**
+   * Makes an object survive a crash of the machine that another process may have stored and not come to the end
+   * with. A store whose objects are durable as soon as they can be seen has no such function; `put…` need it not.
+   */
+  settle?(key: string): Promise<void>;
+
+  /**
    * Reads a whole object of at most `maxBytes` (default 64 MiB; a larger one is `object-damaged`).
    * @returns undefined only when the store itself answered that there is no such object
    */

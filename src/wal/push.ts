@@ -103,7 +103,10 @@ async function store(
   const isSegment = source.file.kind === 'segment';
   if (!isSegment || note.extension !== extension) {
     for (const other of await findWalKeys(deps.store, source.file.name, signal)) {
-      if (await isStored(deps.store, other, source, signal)) return undefined;
+      if (await isStored(deps.store, other, source, signal)) {
+        await deps.store.settle?.(other);
+        return undefined;
+      }
     }
   }
   const storedBytes = await create(deps, key, prepared, signal);

@@ -2,7 +2,6 @@ import { opendir, rmdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { isTemporaryName } from '../key.ts';
 import { assertRoot, codeOf, type FolderContext, isMissing, pathOf, toFolderError } from './root.ts';
-import { syncFolder } from './write.ts';
 
 /** Removes files, and folders that are empty then. One that is already gone is no error. */
 export async function removeFiles(
@@ -41,7 +40,7 @@ async function settleFolder(context: FolderContext, folder: string): Promise<voi
 
 async function syncQuietly(context: FolderContext, path: string): Promise<void> {
   try {
-    await syncFolder(path);
+    await context.sync(path);
   } catch (error) {
     if (!isMissing(error)) throw toFolderError(error, context, 'sync', path);
   }

@@ -9,6 +9,10 @@ export interface FolderContext {
   readonly emit: Emit;
   /** Whether the file system knows hard links, as far as seen. */
   canLink: boolean;
+  /** Folders whose own names are durable: each way from the root is synced once. */
+  readonly settled: Set<string>;
+  /** Makes the contents of a file, or the names in a folder, durable. */
+  readonly sync: (path: string) => Promise<void>;
 }
 
 export function pathOf(context: FolderContext, key: string): string {

@@ -50,7 +50,8 @@ export async function writeFile(
     signal?.throwIfAborted();
     const outcome = await onStore(context, key, () => place(context, temporary, path));
     isPlaced = true;
-    await onStore(context, key, () => syncFolder(dirname(path)));
+    if (outcome === 'exists') await settle(context, key);
+    else await onStore(context, key, () => settleFolder(context, dirname(path)));
     return { bytes, outcome };
   } finally {
     if (!isPlaced) await rm(temporary, { force: true }).catch(() => undefined);
@@ -126,14 +127,13 @@ async function openTemporary(
   }
 }
 
-/** Makes the folders between the root and `folder`, each synced into its parent. */
+/** Makes the folders between the root and `folder`. */
 async function makeParents(root: string, folder: string): Promise<void> {
   let parent = root;
   for (const name of relative(root, folder).split('/')) {
     const child = `${parent}/${name}`;
     try {
       await mkdir(child, 0o750);
-      await syncFolder(parent);
     } catch (error) {
       if (codeOf(error) !== 'EEXIST') throw error;
     }
@@ -141,15 +141,43 @@ async function makeParents(root: string, folder: string): Promise<void> {
   }
 }
 
-/** Makes the names in a folder durable. Some network file systems cannot and say so; there it is not needed. */
-export async function syncFolder(path: string): Promise<void> {
-  const folder = await open(path, 'r');
+/**
+ * Makes a file durable that another process gave its place: that one may have been killed before it came to it,
+ * and a crash of the machine would take the file away from whoever relies on it by now.
+ */
+export async function settle(context: FolderContext, key: string): Promise<void> {
+  const path = pathOf(context, key);
+  await onStore(context, key, async () => {
+    try {
+      await context.sync(path);
+      await settleFolder(context, dirname(path));
+    } catch (error) {
+      // It is gone by now, which whoever looks at it finds out.
+      if (!isMissing(error)) throw error;
+    }
+  });
+}
+
+/** Makes the names in a folder durable and, the first time, those that lead to it, whoever made them. */
+async function settleFolder(context: FolderContext, folder: string): Promise<void> {
+  await context.sync(folder);
+  if (context.settled.has(folder)) return;
+  for (let path = folder; path.startsWith(`${context.root}/`); ) {
+    path = dirname(path);
+    await context.sync(path);
+  }
+  context.settled.add(folder);
+}
+
+/** Syncs a file or a folder. Some network file systems cannot and say so; there it is not needed. */
+export async function syncPath(path: string): Promise<void> {
+  const file = await open(path, 'r');
   try {
-    await folder.sync();
+    await file.sync();
   } catch (error) {
     if (codeOf(error) !== 'EINVAL' && codeOf(error) !== 'ENOTSUP') throw error;
   } finally {
-    await folder.close();
+    await file.close();
   }
 }
 

@@ -1,6 +1,7 @@
 import { mkdir, readdir, rename, symlink, utimes, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { expect, test } from 'vitest';
+import { syncPath } from '../../../src/store/folder/write.ts';
 import { openFolderStore } from '../../../src/store/folder.ts';
 import { makeTemporaryFolder } from '../../support/temporary.ts';
 import { chunks, collect, keysOf } from './contract.ts';
@@ -84,12 +85,50 @@ test('writers and removers of one folder do not disturb each other', async () =>
 test('a file system without hard links is asked first, and that is said once', async () => {
   const { createOnly } = await import('../../../src/store/folder/write.ts');
   const root = await makeTemporaryFolder();
-  const context = { root, emit: ignore, canLink: false };
+  const context = { root, emit: ignore, canLink: false, settled: new Set<string>(), sync: syncPath };
   await writeFile(join(root, 'one'), 'first');
   await writeFile(join(root, 'two'), 'second');
   expect(await createOnly(context, join(root, 'one'), join(root, 'x'))).toBe('stored');
   expect(await createOnly(context, join(root, 'two'), join(root, 'x'))).toBe('exists');
   expect(await readdir(root)).toEqual(['x']);
+});
+
+test('what another process has stored is made durable before it counts', async () => {
+  const root = await makeTemporaryFolder();
+  await openFolderStore(root, ignore).put('a/b/x', Buffer.from('x'));
+  const open = () => {
+    const synced: string[] = [];
+    const store = openFolderStore(root, ignore, async (path) => {
+      await syncPath(path);
+      synced.push(relative(root, path));
+    });
+    return { store, synced };
+  };
+  const all = ['a/b/x', 'a/b', 'a', ''];
+  const first = open();
+  expect(await first.store.putIfAbsent('a/b/x', Buffer.from('x'))).toBe('exists');
+  expect(first.synced).toEqual(all);
+  const second = open();
+  expect(await second.store.putStreamIfAbsent('a/b/x', chunks(Buffer.from('x')))).toBe('exists');
+  expect(second.synced).toEqual(all);
+  const third = open();
+  await third.store.settle?.('a/b/x');
+  expect(third.synced).toEqual(all);
+  // The folders may be those of a process that was killed when it had made them.
+  const fourth = open();
+  await fourth.store.put('a/b/y', Buffer.from('y'));
+  await fourth.store.putIfAbsent('a/b/z', Buffer.from('z'));
+  expect(fourth.synced).toEqual(['a/b', 'a', '', 'a/b']);
+
+  const failing = openFolderStore(root, ignore, async () => {
+    throw Object.assign(new Error('input/output error'), { code: 'EIO' });
+  });
+  for (const act of [
+    () => failing.putIfAbsent('a/b/x', Buffer.from('x')),
+    () => failing.putStreamIfAbsent('a/b/x', chunks(Buffer.from('x'))),
+  ]) {
+    await expect(act()).rejects.toMatchObject({ code: 'store-unreachable', message: /input\/output/ });
+  }
 });
 
 test('symbolic links are followed, and one that leads up ends', async () => {

@@ -5,7 +5,7 @@ import { storeSettings } from '../settings.ts';
 
 async function nameOf(more: Partial<Settings>): Promise<string> {
   const credentials = { awsAccessKeyId: 'id', awsSecretAccessKey: 'not-to-be-seen' };
-  const settings = storeSettings({ store: 's3://bucket/prefix', ...credentials, ...more });
+  const settings = storeSettings({ ...credentials, ...more, store: 's3://bucket/prefix' });
   const store = await openStore(settings, () => undefined);
   store.close();
   expect(store.location).toBe('s3://bucket/prefix');
