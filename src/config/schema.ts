@@ -114,7 +114,8 @@ export const SCHEMA: Schema = {
     name: 'archive-timeout',
     type: timeout(0),
     fallback: () => 60_000,
-    description: 'how long backup-push and check wait for a segment to arrive in the archive',
+    description:
+      'how long check waits for a segment to arrive in the archive, and backup-push for WAL that comes no closer to it',
   },
   s3Endpoint: {
     name: 's3-endpoint',

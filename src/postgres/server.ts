@@ -66,11 +66,15 @@ export interface ArchiverState {
 }
 
 /** Reads pg_stat_archiver. */
-export async function readArchiverState(session: PostgresSession): Promise<ArchiverState> {
-  const [row] = await session.query(`
+export async function readArchiverState(
+  session: PostgresSession,
+  signal?: AbortSignal,
+): Promise<ArchiverState> {
+  const query = `
     select last_archived_wal, last_archived_time, last_failed_wal, last_failed_time,
            failed_count::float8 as failed_count
-    from pg_stat_archiver`);
+    from pg_stat_archiver`;
+  const [row] = await session.query(query, undefined, signal);
   return {
     lastArchived: optionalText(row, 'last_archived_wal'),
     lastArchivedTime: (row?.last_archived_time as Date | null) ?? undefined,

@@ -7,13 +7,16 @@ const SHORTEST_PAUSE = 25;
 const LONGEST_PAUSE = 1_000;
 const PART_OF_WAITED = 0.1;
 
-/** `<segment>` or `<segment>.<extension of a codec>`; not `.partial`, nor a `.backup` file. */
-const STORED = /^([0-9A-F]{24})(?:\.(?!partial$|backup$)[a-z0-9]+)?$/;
+/** The name of an object that holds a segment: `<segment>` or `<segment>.<extension of a codec>`; not `.partial`, nor a `.backup` file. */
+export const STORED = /^([0-9A-F]{24})(?:\.(?!partial$|backup$)[a-z0-9]+)?$/;
+
+/** Tells whether the archive has come closer to the segments that are missing since it was asked last. */
+export type HasAdvanced = (missing: readonly string[], signal: AbortSignal) => Promise<boolean>;
 
 /**
  * Waits until segments are in the archive, whatever they are compressed with.
  * @param segments names in order, of one timeline
- * @param timeout ms
+ * @param timeout ms, counted anew whenever one of them arrives and whenever `hasAdvanced` says so
  * @returns the names that are still missing when the time is over
  */
 export async function waitForSegments(
@@ -21,15 +24,23 @@ export async function waitForSegments(
   segments: readonly string[],
   timeout: number,
   signal: AbortSignal,
+  hasAdvanced?: HasAdvanced,
 ): Promise<string[]> {
   const begun = performance.now();
+  let advanced = begun;
   let missing: readonly string[] = segments;
   for (;;) {
-    missing = await findMissing(store, missing, signal);
-    const waited = performance.now() - begun;
-    const left = timeout - waited;
-    if (missing.length === 0 || left <= 0) return [...missing];
-    const pause = Math.min(Math.max(SHORTEST_PAUSE, waited * PART_OF_WAITED), LONGEST_PAUSE);
+    const still = await findMissing(store, missing, signal);
+    if (still.length === 0) return still;
+    const isCloser = still.length < missing.length;
+    missing = still;
+    // Asked in any case: it compares with what it was told last.
+    const isNearer = (await hasAdvanced?.(missing, signal)) ?? false;
+    const now = performance.now();
+    if (isCloser || isNearer) advanced = now;
+    const left = timeout - (now - advanced);
+    if (left <= 0) return still;
+    const pause = Math.min(Math.max(SHORTEST_PAUSE, (now - begun) * PART_OF_WAITED), LONGEST_PAUSE);
     await sleep(Math.min(pause, left), undefined, { signal });
   }
 }

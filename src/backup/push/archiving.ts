@@ -5,6 +5,7 @@ import type { Emit } from '../../report/events.ts';
 import type { ObjectStore } from '../../store/store.ts';
 import type { Lsn } from '../../wal/lsn.ts';
 import { formatSegmentName, segmentAt, segmentBefore } from '../../wal/segment.ts';
+import { followArchive, followArchiver } from './archive-progress.ts';
 import { findMissing, waitForSegments } from './archive-wait.ts';
 import { NEEDS_PRIMARY } from './needs-primary.ts';
 
@@ -17,8 +18,8 @@ export interface ArchivingDeps {
 
 /**
  * Proves that archiving works before the first file is copied: the segment in which the backup starts must
- * arrive in the store.
- * @param timeout ms
+ * arrive in the store. It may stand at the end of a queue.
+ * @param timeout ms without progress
  * @throws PgarcError `failed`, with what the server's archiver says
  */
 export async function proveArchiving(
@@ -43,13 +44,12 @@ export async function proveArchiving(
     await switchIfAllowed(session, emit);
     emit({ type: 'phase', operation: 'backup', text: `waiting for ${segment} to arrive in the archive` });
   }
-  const missing = await waitForSegments(store, [segment], timeout, signal);
-  if (missing.length > 0) throw await describeMissing(deps, missing, timeout);
+  await awaitSegments(deps, [segment], timeout, signal);
 }
 
 /**
  * Waits until all WAL of a backup is in the archive.
- * @param timeout ms
+ * @param timeout ms without progress
  * @throws PgarcError `failed` that names what is missing
  */
 export async function requireWal(
@@ -65,8 +65,19 @@ export async function requireWal(
   for (const segment = segmentAt(timeline, startLsn, size); segment.number <= last.number; segment.number++) {
     segments.push(formatSegmentName(segment, size));
   }
-  const missing = await waitForSegments(deps.store, segments, timeout, signal);
-  if (missing.length > 0) throw await describeMissing(deps, missing, timeout);
+  await awaitSegments(deps, segments, timeout, signal);
+}
+
+async function awaitSegments(
+  deps: ArchivingDeps,
+  segments: readonly string[],
+  timeout: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const begun = performance.now();
+  const follow = deps.facts.inRecovery ? followArchive(deps) : followArchiver(deps);
+  const missing = await waitForSegments(deps.store, segments, timeout, signal, follow);
+  if (missing.length > 0) throw await describeMissing(deps, missing, timeout, performance.now() - begun);
 }
 
 /** The function may be revoked from this user; then archive_timeout or the next writes do it. */
@@ -86,10 +97,14 @@ async function switchIfAllowed(session: PostgresSession, emit: Emit): Promise<vo
 const ELSEWHERE =
   'Its archive_command stores somewhere else: compare it and its environment with `pgarc config show`.';
 
+/** What was waited beyond the timeout from which on it is told, ms: there was progress until then. */
+const MUCH_LONGER = 5_000;
+
 async function describeMissing(
   deps: ArchivingDeps,
   missing: readonly string[],
   timeout: number,
+  waited: number,
 ): Promise<PgarcError> {
   const names =
     missing.length <= 5
@@ -97,9 +112,14 @@ async function describeMissing(
       : `${missing.slice(0, 5).join(', ')} and ${missing.length - 5} more`;
   const { facts } = deps;
   const { reason, hint } = await askArchiver(deps, missing);
+  const seconds = (duration: number) => `${Math.round(duration / 1000)} s`;
+  const time =
+    waited < timeout + MUCH_LONGER
+      ? seconds(timeout)
+      : `${seconds(waited)}, and came no closer in the last ${seconds(timeout)}`;
   return new PgarcError(
     'failed',
-    `WAL did not arrive in ${deps.store.location} within ${Math.round(timeout / 1000)} s: ${names}${reason}`,
+    `WAL did not arrive in ${deps.store.location} within ${time}: ${names}${reason}`,
     {
       hint,
       // The primary may end the segment in its own time.

@@ -1,6 +1,6 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import type { ObjectInfo, ObjectStore, PutOutcome } from '../../../src/store/store.ts';
+import type { ListOptions, ObjectInfo, ObjectStore, PutOutcome } from '../../../src/store/store.ts';
 
 /** A store in memory, for tests of what reads it. Hooks stand in for what happens between two requests. */
 export class MemoryStore implements ObjectStore {
@@ -65,10 +65,10 @@ export class MemoryStore implements ObjectStore {
     return bytes === undefined ? undefined : this.#info(key, bytes);
   }
 
-  async *list(prefix: string) {
+  async *list(prefix: string, { startAfter = '' }: ListOptions = {}) {
     for (const key of [...this.objects.keys()].sort()) {
       const bytes = this.objects.get(key);
-      if (bytes !== undefined && key.startsWith(prefix)) yield this.#info(key, bytes);
+      if (bytes !== undefined && key.startsWith(prefix) && key > startAfter) yield this.#info(key, bytes);
     }
   }
 

@@ -45,6 +45,28 @@ describe('waitForSegments', () => {
     expect(await waitForSegments(store, [segment(1), segment(2)], 10, signal)).toEqual([segment(2)]);
   });
 
+  it('waits on while they arrive, however long it takes in all', async () => {
+    const store = await storeWith(`${segment(1)}.lz4`);
+    // Whenever it has been looked, the next one arrives.
+    const hasAdvanced = async (missing: readonly string[]) => {
+      await store.put(`wal_005/${missing[0]}.lz4`, Buffer.alloc(1));
+      return false;
+    };
+    const begun = performance.now();
+    const wanted = [1, 2, 3, 4, 5].map(segment);
+    expect(await waitForSegments(store, wanted, 30, signal, hasAdvanced)).toEqual([]);
+    expect(performance.now() - begun).toBeGreaterThan(30);
+  });
+
+  it('waits on while what lies before them is archived, and no longer', async () => {
+    let steps = 5;
+    const hasAdvanced = async () => steps-- > 0;
+    expect(await waitForSegments(new MemoryStore(), [segment(9)], 20, signal, hasAdvanced)).toEqual([
+      segment(9),
+    ]);
+    expect(steps).toBeLessThan(0);
+  });
+
   it('stops when it is told to', async () => {
     const stop = new AbortController();
     const waiting = waitForSegments(new MemoryStore(), [segment(1)], 60_000, stop.signal);
