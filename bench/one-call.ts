@@ -32,6 +32,8 @@ try {
   const daemon = await startBenchDaemon(pgarc, env);
   const names = await segments();
   log(`storing ${names.length} segments`);
+  // It stores nothing ahead until it is asked for the first time.
+  run(`${pgarc} wal-push pg_wal/${names[0]}`);
   await waitFor(async () => (await readdir(join(spool, 'out'))).length >= names.length - 1, {
     what: 'the markers',
     timeout: 600_000,

@@ -37,8 +37,9 @@ const LONGEST_PAUSE = 30_000;
 const FILE_PAUSE = 60_000;
 
 /**
- * Stores what waits in archive_status before PostgreSQL asks for it. Only reads there: renaming .ready to
- * .done is PostgreSQL's own. While pushes fail it tries one at a time, the oldest, with pauses.
+ * Stores what waits in archive_status before PostgreSQL asks for it, once it has asked for anything at all: a copy of
+ * a cluster that shall not archive, or archives elsewhere, has the same names and must not take them. Only reads there:
+ * renaming .ready to .done is PostgreSQL's own. While pushes fail it tries one at a time, the oldest, with pauses.
  */
 export class LookAhead {
   readonly #deps: LookAheadDeps;
@@ -48,6 +49,7 @@ export class LookAhead {
   readonly #stored = new Set<string>();
   readonly #retryAt = new Map<string, number>();
   readonly #stopping = new AbortController();
+  #isAsked = false;
   #isChanged = true;
   #lookedAt = Number.NEGATIVE_INFINITY;
   #lookCost = 0;
@@ -72,6 +74,16 @@ export class LookAhead {
     this.#stopping.abort();
     this.#wake();
     await this.#ended;
+  }
+
+  /** Somebody asks for a file of this cluster: pgarc is what PostgreSQL archives with. */
+  noteAsked(): void {
+    if (this.#isAsked) return;
+    this.#isAsked = true;
+    // What the last look saw may be archived by now.
+    this.#queue.fill([]);
+    this.#isChanged = true;
+    this.#wake();
   }
 
   /**
@@ -109,7 +121,7 @@ export class LookAhead {
   #nextLook(): number {
     const earliest = this.#lookedAt + Math.max(SHORTEST_WAIT, LOOK_SHARE * this.#lookCost);
     const isLow = this.#queue.left === 0 && this.#stored.size < MAX_MARKERS;
-    if (this.#isChanged && isLow) return earliest;
+    if (this.#isChanged && (isLow || !this.#isAsked)) return earliest;
     const interval = this.#isChanged ? LOOK_WHILE_BUSY : (this.#deps.pollInterval ?? POLL_INTERVAL);
     return Math.max(earliest, this.#lookedAt + interval);
   }
@@ -141,6 +153,7 @@ export class LookAhead {
   }
 
   #begin(): void {
+    if (!this.#isAsked) return;
     const { hasRoom } = this.#deps;
     while (hasRoom() && this.#stored.size < MAX_MARKERS && !this.#stopping.signal.aborted) {
       // After a failure one at a time, until one gets through.

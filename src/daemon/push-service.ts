@@ -83,6 +83,9 @@ export async function createPushService(parts: DaemonParts): Promise<DaemonServi
     // Another cluster may have taken its place a moment ago: uploads under way are of the old one.
     if (!(await isSameCluster(current.cluster, current.cluster.pgdata))) return 'not-served';
     const { pusher, lookAhead } = current;
+    lookAhead.noteAsked();
+    // The client says it better.
+    if (!(await exists(path))) return 'not-served';
     const name = basename(path);
     try {
       await pusher.push(name, false);

@@ -79,6 +79,15 @@ describe.each(STORE_KINDS)('wal-push with %s', (kind) => {
           ),
         ),
       });
+      // The next segment of the old timeline under the new one's name.
+      await writeFile(join(cluster.data, 'pg_wal/00000002.history'), '1\t0/100000\tno reason\n');
+      const ancestors = [{ timeline: 1, switchAt: 2 ** 20 }];
+      const astray = await cluster.add({ number: 30 + index, timeline: 2, ancestors, ready: false });
+      expect(await runPgarc(['wal-push', astray.path], { cwd: '/', env: all }), what).toMatchObject({
+        code: 1,
+        stderr: expect.stringContaining('its first page is of timeline 1'),
+      });
+      expect(await store.keys(`wal_005/${astray.name}`)).toEqual([]);
       // What the daemon does not serve is Node's business.
       const missing = join(cluster.data, 'pg_wal/0000000100000000000000FF');
       expect(await runPgarc(['wal-push', missing], { cwd: '/', env: { ...all, ...withNode } })).toMatchObject(
@@ -262,13 +271,36 @@ describe('one daemon', () => {
     const daemon = await startDaemon({ ...env, PGDATA: data }, { wait: false });
     await waitFor(() => daemon.stderr().includes('daemonWaiting'));
     const cluster = await makeFakeCluster(data);
+    const serves = (times: number) =>
+      waitFor(() => daemon.stderr().match(/daemonReady/g)?.length === times, { what: 'a cluster served' });
+    await serves(1);
+    await daemon.ask();
     const first = await cluster.add({ number: 1 });
     await daemon.marked(first.name);
     await rename(data, `${data}.away`);
     await waitFor(() => !daemon.isMarked(first.name) && !existsSync(join(env.PGARC_SPOOL!, 'daemon')));
     await rename(`${data}.away`, data);
+    await serves(2);
+    await daemon.ask();
     const second = await cluster.add({ number: 2 });
     await daemon.marked(second.name);
+    expect(await store.keys('wal_005/')).toHaveLength(2);
+  });
+
+  it('stores nothing of a cluster that archives in another way: only once it is asked, all that waits', async () => {
+    const { store, cluster, env } = await setUp();
+    const daemon = await startDaemon({ ...env, PGARC_LOG_LEVEL: 'debug' }, { ask: false });
+    const segments = [];
+    for (const number of [1, 2, 3]) {
+      segments.push(await cluster.add({ number }));
+      await waitFor(() => daemon.stderr().includes(`walBacklog files=${number}`));
+    }
+    await cluster.done(segments[0]!.name);
+    await waitFor(() => daemon.stderr().match(/walBacklog files=2/g)!.length > 1);
+    expect(await store.keys()).toEqual([]);
+    const asked = await runPgarc(['wal-push', segments[1]!.path], { env: { ...env, ...NO_NODE } });
+    expect(asked).toMatchObject({ code: 0 });
+    await daemon.marked(segments[2]!.name);
     expect(await store.keys('wal_005/')).toHaveLength(2);
   });
 

@@ -81,6 +81,7 @@ function start(more: Partial<LookAheadDeps> = {}, ...names: string[]): Scene {
   scenes.push(scene);
   scene.add(...names);
   scene.lookAhead.start();
+  scene.lookAhead.noteAsked();
   return scene;
 }
 afterEach(async () => {
@@ -100,6 +101,25 @@ describe('look-ahead', () => {
     await waitFor(() => scene.markers.size === 21);
     expect(scene.pushed).toEqual(['00000002.history', ...waiting]);
     expect(scene.mostRunning).toBe(4);
+  });
+
+  it('counts what waits and stores nothing until somebody has asked: a copy may have another archive_command', async () => {
+    const [first = '', second = '', third = ''] = names(3);
+    const scene = new Scene({ pollInterval: 60_000 });
+    scenes.push(scene);
+    scene.add(first, second);
+    scene.lookAhead.start();
+    const backlog = (files: number) =>
+      scene.events.some((event) => event.type === 'walBacklog' && event.files === files);
+    await waitFor(() => backlog(2));
+    scene.done(first);
+    await waitFor(() => backlog(1));
+    expect(scene.pushed).toEqual([]);
+    scene.add(third);
+    scene.lookAhead.noteAsked();
+    await waitFor(() => scene.markers.size === 2);
+    // Not what has been archived since the last look.
+    expect(scene.pushed).toEqual([second, third]);
   });
 
   it('hears of new files, and forgets those PostgreSQL has done with', async () => {
@@ -192,6 +212,7 @@ describe('look-ahead', () => {
     scene.ready.clear();
     scene.add(...waiting);
     scene.lookAhead.start();
+    scene.lookAhead.noteAsked();
     await waitFor(() => scene.markers.size === 9);
     expect(scene.pushed.filter((name) => name === bad)).toHaveLength(1);
     expect(scene.markers.has(bad!)).toBe(false);
