@@ -26,7 +26,7 @@ export function define(command: Command, context: CliContext): void {
   describe(command, {
     description:
       'Restores a backup into an empty directory and prepares recovery: to the newest moment in the archive, or to a target. With a target and LATEST the backup is the newest one that leads to it. Everything that can be refused is refused before anything is copied.',
-    exitCodes: [3, 4, 5, 7, 8, 9],
+    exitCodes: [3, 4, 5, 6, 7, 8, 9],
     examples: [
       'pgarc backup-fetch /var/lib/postgresql/15/main LATEST',
       "pgarc backup-fetch LATEST --target-time '2026-11-21 12:00:00+00'",

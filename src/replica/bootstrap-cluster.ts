@@ -1,9 +1,9 @@
 import { listBackups } from '../backup/catalog.ts';
 import { chooseBackup } from '../backup/fetch/choose-backup.ts';
 import { type FetchOptions, type FetchResult, fetchBackup } from '../backup/fetch/fetch.ts';
+import { holdDirectory, requireFreeDirectory } from '../backup/fetch/hold.ts';
 import type { Emit } from '../report/events.ts';
 import type { ObjectStore } from '../store/store.ts';
-import { holdDirectory, requireFreeDirectory } from './directory.ts';
 import { dropArchiving, findForeignArchiving } from './foreign-archiving.ts';
 import { requireEmptyArchive } from './source.ts';
 
@@ -30,10 +30,10 @@ export async function bootstrapCluster(
   options: ClusterOptions,
   signal: AbortSignal,
 ): Promise<FetchResult> {
-  await requireFreeDirectory(options.pgdata);
+  await requireFreeDirectory(options.pgdata, 'remove');
   if (deps.own !== undefined) await requireEmptyArchive(deps.own, signal);
   const name = options.mode === 'raw' ? await chooseName(deps, options, signal) : options.name;
-  const directory = await holdDirectory(options.pgdata);
+  const directory = await holdDirectory(options.pgdata, 'remove');
   try {
     const clone = options.isClone ? { editAutoConf: dropArchiving } : {};
     const result = await fetchBackup(deps, { ...options, ...clone, name, holder: directory }, signal);
@@ -41,7 +41,7 @@ export async function bootstrapCluster(
     const notes = options.isClone ? await findForeignArchiving(options.pgdata) : [];
     return { ...result, warnings: [...result.warnings, ...notes] };
   } catch (error) {
-    await directory.abandon();
+    await directory.abandon(deps.emit);
     throw error;
   }
 }

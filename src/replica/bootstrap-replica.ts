@@ -1,5 +1,6 @@
 import type { Backup } from '../backup/catalog.ts';
 import { type FetchResult, fetchBackup } from '../backup/fetch/fetch.ts';
+import { holdDirectory, requireFreeDirectory } from '../backup/fetch/hold.ts';
 import type { TablespaceOptions } from '../backup/fetch/tablespaces.ts';
 import { type ErrorCode, isPgarcError, messageOf } from '../errors.ts';
 import type { PostgresSettings } from '../postgres/connection.ts';
@@ -8,7 +9,6 @@ import type { ObjectStore } from '../store/store.ts';
 import { type Archive, listArchive } from '../wal/archive.ts';
 import { readIdentity } from '../wal/identity.ts';
 import { type Decision, decide, type Reason } from './decision.ts';
-import { holdDirectory, requireFreeDirectory } from './directory.ts';
 import type { Facts, Thresholds } from './facts.ts';
 import { askLeader } from './leader.ts';
 import { explain, type ListOrigin } from './sentence.ts';
@@ -76,7 +76,7 @@ export async function bootstrapReplica(
   const end = (verdict: Verdict, reason: ReplicaResult['reason'], message: string, hint?: string) =>
     tell(deps.emit, { ...state, verdict, reason, exitCode: EXIT_CODES[verdict], message, hint });
   try {
-    await requireFreeDirectory(options.datadir);
+    await requireFreeDirectory(options.datadir, 'remove');
     const { decision, facts, list, archive } = await survey(deps, options, signal);
     Object.assign(state, { decision, facts, list });
     const message = explain(facts, decision, list, archive?.segmentSize);
@@ -144,7 +144,7 @@ async function restore(
   signal: AbortSignal,
 ): Promise<FetchResult> {
   const { datadir, tablespaces, concurrency } = options;
-  const directory = await holdDirectory(datadir);
+  const directory = await holdDirectory(datadir, 'remove');
   if (directory.hadRemains) {
     const text = `removed what a restore into ${datadir} had left that was ended`;
     deps.emit({ type: 'phase', operation: 'restore', text });
@@ -170,7 +170,7 @@ async function restore(
     await directory.finish();
     return result;
   } catch (error) {
-    await directory.abandon();
+    await directory.abandon(deps.emit);
     throw error;
   }
 }

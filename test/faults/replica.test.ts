@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { MARK } from '../../src/replica/mark.ts';
+import { MARK } from '../../src/backup/fetch/mark.ts';
 import { startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { type Fault, type FaultProxy, type FaultRule, startFaultProxy } from '../support/fault-proxy.ts';
 import { startMinio } from '../support/minio.ts';

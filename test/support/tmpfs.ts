@@ -20,6 +20,22 @@ export async function mountTmpfs(mebibytes: number): Promise<string | undefined>
   return makeOwnedDirectory(`${folder}/owned`, 0o755);
 }
 
+/** Mounts one in a directory that is there. @returns what takes it away, or undefined where one may not mount */
+export async function mountTmpfsAt(directory: string): Promise<(() => Promise<void>) | undefined> {
+  try {
+    await mount(directory, 'size=1m');
+  } catch {
+    return undefined;
+  }
+  let isMounted = true;
+  const unmount = async () => {
+    if (isMounted) await run('umount', [directory]);
+    isMounted = false;
+  };
+  atEnd(unmount);
+  return unmount;
+}
+
 /** Makes it smaller or larger at once. @returns false when more than that is in it */
 export async function resizeTmpfs(directory: string, mebibytes: number): Promise<boolean> {
   return mount(dirname(directory), `remount,size=${mebibytes}m`).then(

@@ -1,32 +1,32 @@
-import { chown, mkdir, readdir, realpath, rm, stat, statfs } from 'node:fs/promises';
+import { readdir, realpath, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { messageOf, PgarcError } from '../../errors.ts';
 import { readPostmasterPid } from '../../postgres/postmaster.ts';
-import type { Owner } from './owner.ts';
+import { decodeName, toPath } from '../format/name-bytes.ts';
+import { listBesideMark } from './mark.ts';
 
 /** What a directory looks like to someone who wants it empty. */
 export type Occupancy = 'absent' | 'empty' | 'occupied';
 
-/** @throws PgarcError `refused` when it is no directory or cannot be read */
+/**
+ * A mark does not count: whose it is shows when the directory is taken.
+ * @throws PgarcError `refused` when it is no directory or cannot be read
+ */
 export async function inspectDirectory(path: string): Promise<Occupancy> {
   try {
-    return (await readdir(path)).length === 0 ? 'empty' : 'occupied';
+    await readdir(toPath(path));
+    return (await listBesideMark(path)).length === 0 ? 'empty' : 'occupied';
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'absent';
     throw new PgarcError('refused', `${path} cannot be used: ${messageOf(error)}`, { cause: error });
   }
 }
 
-/**
- * Refuses a data directory that is in use or holds anything.
- * @throws PgarcError `server-running`, `directory-not-empty`, `refused`
- */
-export async function requireEmptyPgdata(pgdata: string): Promise<Occupancy> {
-  const occupancy = await inspectDirectory(pgdata);
-  if (occupancy !== 'occupied') return occupancy;
+/** Why a data directory that holds something is not taken: `server-running` or `directory-not-empty`. */
+export async function refuseOccupied(pgdata: string): Promise<PgarcError> {
   const postmaster = await readPostmasterPid(pgdata);
   if (postmaster !== undefined && isAlive(postmaster.pid)) {
-    throw new PgarcError(
+    return new PgarcError(
       'server-running',
       `a PostgreSQL server runs in ${pgdata} (process ${postmaster.pid})`,
       {
@@ -34,45 +34,9 @@ export async function requireEmptyPgdata(pgdata: string): Promise<Occupancy> {
       },
     );
   }
-  throw new PgarcError('directory-not-empty', `${pgdata} is not empty`, {
+  return new PgarcError('directory-not-empty', `${pgdata} is not empty`, {
     hint: `pgarc never overwrites: move it away (mv ${pgdata} ${pgdata}.old) or restore elsewhere.`,
   });
-}
-
-/** A directory that a restore fills, and how to undo that. */
-export interface Claim {
-  path: string;
-  /** The topmost directory that was made for it. */
-  made: string | undefined;
-}
-
-/**
- * Makes a directory, and those above it, where it is absent.
- * @param owner of what is made, when that is not the user who runs this
- * @throws PgarcError `refused`
- */
-export async function claimDirectory(path: string, owner: Owner | undefined): Promise<Claim> {
-  try {
-    const made = await mkdir(path, { recursive: true, mode: 0o700 });
-    if (made !== undefined && owner !== undefined) {
-      for (let one = path; one.length >= made.length; one = dirname(one))
-        await chown(one, owner.uid, owner.gid);
-    }
-    return { path, made };
-  } catch (error) {
-    throw new PgarcError('refused', `${path} cannot be made: ${messageOf(error)}`, { cause: error });
-  }
-}
-
-/** Empties a claimed directory and removes what was made for it. */
-export async function releaseDirectory(claim: Claim): Promise<void> {
-  if (claim.made !== undefined) {
-    await rm(claim.made, { recursive: true, force: true });
-    return;
-  }
-  for (const name of await readdir(claim.path, { encoding: 'buffer' })) {
-    await rm(Buffer.concat([Buffer.from(`${claim.path}/`), name]), { recursive: true, force: true });
-  }
 }
 
 /** Bytes that a restore will write below one of several directories, which may be absent. */
@@ -92,8 +56,8 @@ export async function requireSpace(needs: readonly SpaceNeed[]): Promise<void> {
     const systems = new Map<number, number>();
     for (const path of paths) {
       const existing = await nearestExisting(path);
-      const { bavail, bsize } = await statfs(existing);
-      systems.set((await stat(existing)).dev, bavail * bsize);
+      const { bavail, bsize } = await statfs(toPath(existing));
+      systems.set((await stat(toPath(existing))).dev, bavail * bsize);
     }
     const key = [...systems.keys()].join();
     const free = [...systems.values()].reduce((sum, value) => sum + value, 0);
@@ -117,12 +81,13 @@ export async function requireSpace(needs: readonly SpaceNeed[]): Promise<void> {
 export async function resolvePath(path: string): Promise<string> {
   const absolute = resolve(path);
   const existing = await nearestExisting(absolute);
-  return join(await realpath(existing), absolute.slice(existing.length));
+  const real = decodeName(await realpath(toPath(existing), { encoding: 'buffer' }));
+  return join(real, absolute.slice(existing.length));
 }
 
 async function nearestExisting(path: string): Promise<string> {
   for (let current = resolve(path); ; current = dirname(current)) {
-    const found = await stat(current).then(
+    const found = await stat(toPath(current)).then(
       () => true,
       () => false,
     );

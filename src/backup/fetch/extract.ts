@@ -2,6 +2,7 @@ import { crc32c } from '@node-rs/crc32';
 import { PgarcError } from '../../errors.ts';
 import type { TarEntry } from '../format/tar.ts';
 import { applyIncrement } from './increment-file.ts';
+import { MARK } from './mark.ts';
 import { BACKUP_LABEL, CONTROL_FILE, OF_NEWEST_ONLY, type Step, TABLESPACE_MAP } from './plan.ts';
 import type { MemberHandler } from './read-part.ts';
 import type { Tree } from './tree.ts';
@@ -37,8 +38,9 @@ export function holdNothing(): Held {
 const HELD: ReadonlySet<string> = new Set([CONTROL_FILE, BACKUP_LABEL, TABLESPACE_MAP, AUTO_CONF]);
 const MAX_HELD_BYTES = 16 * 1024 * 1024;
 
-/** Left over from a running server or an earlier recovery; they would mislead the restored one. */
+/** Left over from a running server, an earlier recovery or restore; they would mislead the restored one. */
 const UNWANTED: ReadonlySet<string> = new Set([
+  MARK,
   'postmaster.pid',
   'postmaster.opts',
   'backup_manifest',

@@ -6,20 +6,17 @@ import type { ObjectStore } from '../../store/store.ts';
 import type { TargetRequest } from '../../wal/targets.ts';
 import type { Moment } from '../../wal/window.ts';
 import { type Backup, findBackup, listBackups } from '../catalog.ts';
+import { toPath } from '../format/name-bytes.ts';
 import { mapParallel } from '../map-parallel.ts';
 import { resolveChain } from './chain.ts';
 import { type Choice, chooseBackup } from './choose-backup.ts';
 import { type BackupContents, readContents } from './contents.ts';
-import {
-  type Claim,
-  claimDirectory,
-  releaseDirectory,
-  requireEmptyPgdata,
-  requireSpace,
-} from './destination.ts';
+import { requireSpace } from './destination.ts';
 import { holdNothing } from './extract.ts';
 import { findTablespaces } from './find-tablespaces.ts';
 import { finishTree } from './finish.ts';
+import type { HeldDirectory } from './held.ts';
+import { holdDirectory, requireFreeDirectory } from './hold.ts';
 import { chooseOwner, type Owner } from './owner.ts';
 import { planSteps, type Step } from './plan.ts';
 import { Progress } from './progress.ts';
@@ -47,11 +44,8 @@ export interface FetchOptions extends Omit<TargetRequest, 'backup'> {
   restoreCommand: string;
   /** Parts read at the same time. */
   concurrency: number;
-  /** Set by a caller that holds the directory: it has made sure that it is free, and cleans up after a failure. */
-  holder?: {
-    /** Before anything is written: where tablespaces go, which was empty a moment ago. */
-    note(tablespaces: readonly Tablespace[]): Promise<void>;
-  };
+  /** Set by a caller that holds the directory already, and gives it away or cleans up after a failure. */
+  holder?: Pick<HeldDirectory, 'note'>;
   /** Changes postgresql.auto.conf (latin1) before it is written. */
   editAutoConf?: (content: string) => string;
 }
@@ -79,8 +73,8 @@ export interface FetchResult {
 }
 
 /**
- * Restores a backup into an empty directory. Everything that can be refused is refused before a byte is
- * copied; when it fails later, what it made is removed again.
+ * Restores a backup into an empty directory, which is this process's alone from the first byte on. Everything
+ * that can be refused is refused before a byte is copied; when it fails later, what it made is removed again.
  * @throws PgarcError, see docs/errors.md
  */
 export async function fetchBackup(
@@ -91,7 +85,7 @@ export async function fetchBackup(
   const started = performance.now();
   const { store, emit } = deps;
   const { pgdata } = options;
-  if (options.holder === undefined) await requireEmptyPgdata(pgdata);
+  if (options.holder === undefined) await requireFreeDirectory(pgdata, 'refuse');
   emit({ type: 'phase', operation: 'restore', text: 'reading the catalog' });
   const backups = await listBackups(store, signal);
   const { backup, reachable, warnings } = await choose(store, backups, options, signal);
@@ -111,11 +105,11 @@ export async function fetchBackup(
   const owner = await chooseOwner(pgdata);
   const progress = new Progress(emit, 'restore', totalBytes(steps));
   const held = holdNothing();
-  const claims: Claim[] = [];
   const signalFile = options.mode === 'raw' ? undefined : (`${options.mode}.signal` as const);
+  const own = options.holder === undefined ? await holdDirectory(pgdata, 'refuse') : undefined;
   try {
-    await options.holder?.note(tablespaces);
-    const tree = await claimTree(pgdata, tablespaces, owner, claims);
+    await (options.holder ?? own)?.note(tablespaces);
+    const tree = await makeTree(pgdata, tablespaces, owner);
     emit({ type: 'phase', operation: 'restore', text: `restoring ${backup.name} into ${pgdata}` });
     const { concurrency } = options;
     await runSteps(store, tree, steps, held, progress, { tablespaces, concurrency }, signal);
@@ -133,10 +127,16 @@ export async function fetchBackup(
             },
           };
     const { editAutoConf } = options;
-    const finishOptions = { tablespaces, recovery, owner, ...(editAutoConf && { editAutoConf }) };
+    const finishOptions = {
+      ...{ tablespaces, recovery, owner },
+      ...(editAutoConf && { editAutoConf }),
+      // Before pg_control is there, so that a directory in which a server starts has no mark.
+      ...(own && { whenSynced: () => own.unmark() }),
+    };
     await finishTree(tree, steps.at(-1) as Step, held, finishOptions, signal);
+    await own?.finish();
   } catch (error) {
-    if (options.holder === undefined) for (const claim of claims.reverse()) await releaseDirectory(claim);
+    await own?.abandon(emit);
     throw error;
   }
   return {
@@ -168,22 +168,19 @@ async function choose(
   return await chooseBackup(store, backups, options.name, options, signal);
 }
 
-/** Makes the directories and the tablespaces' symlinks. */
-async function claimTree(
+/** Sets the directories' modes and makes the tablespaces' symlinks. */
+async function makeTree(
   pgdata: string,
   tablespaces: readonly Tablespace[],
   owner: Owner | undefined,
-  claims: Claim[],
 ): Promise<Tree> {
-  claims.push(await claimDirectory(pgdata, owner));
   const tree = new Tree(pgdata, owner);
   tree.makeDirectory('', 0o700);
   if (tablespaces.length > 0) tree.makeDirectory('pg_tblspc', 0o700);
   for (const { oid, to } of tablespaces) {
-    claims.push(await claimDirectory(to, owner));
     new Tree(to, owner).makeDirectory('', 0o700);
     const link = join(pgdata, 'pg_tblspc', oid);
-    await symlink(to, link);
+    await symlink(toPath(to), link);
     if (owner !== undefined) await lchown(link, owner.uid, owner.gid);
   }
   return tree;

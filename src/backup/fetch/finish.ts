@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path';
 import { crc32c } from '@node-rs/crc32';
 import { PgarcError } from '../../errors.ts';
 import { formatManifest, type Manifest } from '../format/manifest.ts';
+import { toPath } from '../format/name-bytes.ts';
 import { makeRequiredDirectories } from './directories.ts';
 import { AUTO_CONF, type Held } from './extract.ts';
 import type { Owner } from './owner.ts';
@@ -19,6 +20,8 @@ export interface FinishOptions {
   owner: Owner | undefined;
   /** Changes postgresql.auto.conf, before recovery settings are added. */
   editAutoConf?: (content: string) => string;
+  /** Called when everything but pg_control is on disk. */
+  whenSynced?: () => Promise<void>;
 }
 
 /**
@@ -40,7 +43,7 @@ export async function finishTree(
 
   makeRequiredDirectories(tree, held.rootMode ?? 0o700, (path) => newest.ledger.has(path));
   for (const { path, target } of held.links) {
-    await symlink(target, tree.locate(path));
+    await symlink(toPath(target), tree.locate(path));
     if (options.owner !== undefined) await lchown(tree.locate(path), options.owner.uid, options.owner.gid);
   }
   const fileMode = control.mode;
@@ -57,6 +60,7 @@ export async function finishTree(
 
   await syncTrees([tree.root, ...options.tablespaces.map(({ to }) => to)], signal);
   signal.throwIfAborted();
+  await options.whenSynced?.();
   tree.writeSmallFile(CONTROL_FILE, control.mode, control.content);
   await syncPath(join(tree.root, CONTROL_FILE));
   await syncPath(join(tree.root, dirname(CONTROL_FILE)));

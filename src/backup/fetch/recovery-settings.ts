@@ -49,6 +49,7 @@ export function formatRestoreCommand(program: readonly string[], flags: readonly
   return [...program.map(quote), 'wal-fetch', ...flags.map(quote), '%f', '"%p"'].join(' ');
 }
 
-function quoteForShell(word: string): string {
+/** Quotes a word for a POSIX shell, where it needs that. */
+export function quoteForShell(word: string): string {
   return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replace(/'/g, "'\\''")}'`;
 }

@@ -1,22 +1,47 @@
-import { closeSync, openSync } from 'node:fs';
 import { open, readdir, stat } from 'node:fs/promises';
+import { PgarcError } from '../../errors.ts';
+import { toPath } from '../format/name-bytes.ts';
 import { mapParallel } from '../map-parallel.ts';
+import { loadSyncfs, type Syncfs } from './syncfs.ts';
 
 const PARALLEL_SYNCS = 16;
 
+/** What a file system answers that could not write: what was written before may be gone. */
+const LOSSES: Readonly<Record<string, string>> = {
+  EIO: 'an input/output error',
+  ENOSPC: 'no space left',
+  EDQUOT: 'the quota is used up',
+};
+
 /**
- * Makes everything below the directories durable: one syncfs(2) a file system where there is one (Linux),
+ * Makes everything below the directories durable: one syncfs(2) a file system where that tells of failures,
  * else an fsync of every file and directory. A cluster of many tables has several files a table, and a file
  * system writes them in one go in a fraction of the time.
+ * @throws PgarcError `failed` or `no-space` when something could not be written; errors of the file system
  */
-export async function syncTrees(paths: readonly string[], signal: AbortSignal): Promise<void> {
-  const devices = new Map<number, string>();
-  for (const path of paths) devices.set((await stat(path)).dev, path);
-  const sync = await loadSyncfs();
+export async function syncTrees(
+  paths: readonly string[],
+  signal: AbortSignal,
+  syncfs: Promise<Syncfs | undefined> = loadSyncfs(),
+): Promise<void> {
+  const devices = new Map<number, string[]>();
   for (const path of paths) {
-    const { dev } = await stat(path);
-    if (sync !== undefined && devices.get(dev) !== path) continue;
-    if (sync === undefined || !(await sync(path))) await syncEach(path, signal);
+    const { dev } = await stat(toPath(path));
+    devices.set(dev, [...(devices.get(dev) ?? []), path]);
+  }
+  for (const together of devices.values()) {
+    const failure = await (await syncfs)?.(toPath(together[0] ?? ''));
+    if (failure === '') continue;
+    const loss = LOSSES[failure ?? ''];
+    if (loss !== undefined) {
+      throw new PgarcError(
+        failure === 'EIO' ? 'failed' : 'no-space',
+        `the file system of ${together.join(', ')} could not write what was restored: ${loss}`,
+        { hint: 'See what the kernel says (dmesg), and restore anew once it is repaired, or elsewhere.' },
+      );
+    }
+    // It does not do it (a sandbox, a file system in user space): that says nothing of the files.
+    for (const path of together) await syncEach(path, signal);
   }
 }
 
@@ -30,30 +55,9 @@ export async function syncPath(path: string | Buffer): Promise<void> {
   }
 }
 
-/** @returns undefined where there is no syncfs; else a function that tells whether it worked */
-async function loadSyncfs(): Promise<((path: string) => Promise<boolean>) | undefined> {
-  if (process.platform !== 'linux') return undefined;
-  try {
-    const { default: koffi } = await import('koffi');
-    const syncfs = koffi.load(null).func('int syncfs(int fd)');
-    return async (path) => {
-      const fd = openSync(path, 'r');
-      try {
-        return await new Promise<boolean>((resolve) => {
-          syncfs.async(fd, (error: unknown, result: number) => resolve(!error && result === 0));
-        });
-      } finally {
-        closeSync(fd);
-      }
-    };
-  } catch {
-    return undefined;
-  }
-}
-
 async function syncEach(root: string, signal: AbortSignal): Promise<void> {
   const paths: Buffer[] = [];
-  await collect(Buffer.from(root), paths);
+  await collect(Buffer.from(toPath(root)), paths);
   await mapParallel(paths, PARALLEL_SYNCS, syncPath, signal);
 }
 

@@ -1,8 +1,10 @@
 import { resolve } from 'node:path';
 import { PgarcError } from '../../errors.ts';
+import { decodeName, encodeName } from '../format/name-bytes.ts';
 import { inspectDirectory, resolvePath } from './destination.ts';
+import { requireUntaken } from './taken.ts';
 
-/** Where a tablespace lay and where it goes. */
+/** Where a tablespace lay and where it goes. Raw bytes as in name-bytes.ts. */
 export interface Tablespace {
   oid: string;
   from: string;
@@ -38,7 +40,8 @@ export function parseTablespaceMap(values: readonly string[]): Map<string, strin
 /**
  * Decides where each tablespace goes: as mapped, else below the root, else to its own place.
  * @param found from oid to where it lay
- * @throws PgarcError `usage` for a mapping of nothing, `refused` for a destination that cannot be taken
+ * @throws PgarcError `usage` for a mapping of nothing, `refused` for a destination that cannot be taken, `locked`
+ * for one that another restore fills
  */
 export async function placeTablespaces(
   found: ReadonlyMap<string, string>,
@@ -56,12 +59,13 @@ export async function placeTablespaces(
     const place = await resolvePath(tablespace.to);
     for (const [other, what] of taken) {
       if (isInside(place, other) || isInside(other, place)) {
-        throw refuse(tablespace, `its place ${tablespace.to} overlaps ${what} ${other}`);
+        throw refuseTablespace(tablespace, `its place ${tablespace.to} overlaps ${what} ${other}`);
       }
     }
     taken.set(place, `tablespace ${tablespace.oid} in`);
     if ((await inspectDirectory(tablespace.to)) === 'occupied') {
-      throw refuse(
+      await requireUntaken(tablespace.to);
+      throw refuseTablespace(
         tablespace,
         tablespace.isOwnPlace
           ? `its own place ${tablespace.to} is not empty`
@@ -76,7 +80,7 @@ export async function placeTablespaces(
 export function parseTablespaceMapFile(content: Buffer): Map<string, string> {
   const found = new Map<string, string>();
   // A line feed after a backslash belongs to a path.
-  for (const line of content.toString('utf8').match(/(?:\\[\s\S]|[^\\\n\r])+/g) ?? []) {
+  for (const line of decodeName(content).match(/(?:\\[\s\S]|[^\\\n\r])+/g) ?? []) {
     const space = line.indexOf(' ');
     if (space > 0) found.set(line.slice(0, space), unescapeBackslashes(line.slice(space + 1)));
   }
@@ -86,7 +90,7 @@ export function parseTablespaceMapFile(content: Buffer): Map<string, string> {
 /** Writes a `tablespace_map` file (xlog.c, do_pg_backup_start). */
 export function formatTablespaceMapFile(tablespaces: readonly Tablespace[]): Buffer {
   const lines = tablespaces.map(({ oid, to }) => `${oid} ${to.replace(/[\n\r\\]/g, '\\$&')}\n`);
-  return Buffer.from(lines.join(''));
+  return encodeName(lines.join(''));
 }
 
 function requireKnown(found: ReadonlyMap<string, string>, map: ReadonlyMap<string, string>): void {
@@ -100,7 +104,7 @@ function requireKnown(found: ReadonlyMap<string, string>, map: ReadonlyMap<strin
   }
 }
 
-function refuse(tablespace: { oid: string; from: string }, reason: string): PgarcError {
+export function refuseTablespace(tablespace: { oid: string; from: string }, reason: string): PgarcError {
   return new PgarcError('refused', `tablespace ${tablespace.oid} cannot be restored: ${reason}`, {
     hint: `Say where it shall go with --tablespace-map ${tablespace.oid}=/new/directory, or where all go with --tablespace-root /directory.`,
     details: { oid: tablespace.oid, path: tablespace.from },

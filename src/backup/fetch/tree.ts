@@ -13,7 +13,7 @@ import {
 } from 'node:fs';
 import { crc32c } from '@node-rs/crc32';
 import { messageOf, PgarcError } from '../../errors.ts';
-import { encodeName, hasRawBytes } from '../format/tar.ts';
+import { toPath } from '../format/name-bytes.ts';
 import { FileCreator } from './create-file.ts';
 import { DIRECT_FROM, DirectFile } from './direct-file.ts';
 import type { Owner } from './owner.ts';
@@ -164,8 +164,7 @@ export class Tree {
 
   /** The absolute path, as bytes where the name is no UTF-8. */
   locate(path: string): string | Buffer {
-    const full = path === '' ? this.root : `${this.root}/${path}`;
-    return hasRawBytes(path) ? encodeName(full) : full;
+    return toPath(path === '' ? this.root : `${this.root}/${path}`);
   }
 
   async #create(path: string): Promise<number> {

@@ -39,6 +39,11 @@ export function encodeName(name: string): Buffer {
   return Buffer.concat(parts);
 }
 
+/** The name as node:fs takes it. */
+export function toPath(name: string): string | Buffer {
+  return hasRawBytes(name) ? encodeName(name) : name;
+}
+
 /** True when the name holds bytes that are not UTF-8. */
 export function hasRawBytes(name: string): boolean {
   return ESCAPED.test(name) && !name.isWellFormed();

@@ -1,4 +1,5 @@
 import { readdir, rm } from 'node:fs/promises';
+import { toPath } from '../format/name-bytes.ts';
 
 /**
  * The file that says that pgarc is restoring into the directory it lies in. PostgreSQL, its tools and pgarc leave
@@ -38,10 +39,30 @@ export function parseMark(text: string): Mark | undefined {
   return id === undefined ? undefined : { id, tablespaces };
 }
 
-/** Removes everything in a directory but one file. Names are bytes, since one need not be UTF-8. */
-export async function emptyExcept(directory: string, kept: string): Promise<void> {
-  for (const name of await readdir(directory, { encoding: 'buffer' })) {
-    if (name.equals(Buffer.from(kept))) continue;
-    await rm(Buffer.concat([Buffer.from(`${directory}/`), name]), { recursive: true, force: true });
+/**
+ * Removes everything in a directory but the mark; what can be removed is, even when something cannot. Names are
+ * bytes, since one need not be UTF-8.
+ * @throws errors of the file system, the first
+ */
+export async function emptyDirectory(directory: string): Promise<void> {
+  const failures: unknown[] = [];
+  for (const name of await listBesideMark(directory)) {
+    const path = Buffer.concat([Buffer.from(toPath(directory)), Buffer.from('/'), name]);
+    await rm(path, { recursive: true, force: true }).catch((error: unknown) => failures.push(error));
+  }
+  if (failures.length > 0) throw failures[0];
+}
+
+/** What lies in a directory beside a mark; nothing when it is not there. */
+export async function listBesideMark(directory: string): Promise<Buffer[]> {
+  return (await listDirectory(directory)).filter((name) => !name.equals(Buffer.from(MARK)));
+}
+
+async function listDirectory(directory: string): Promise<Buffer[]> {
+  try {
+    return await readdir(toPath(directory), { encoding: 'buffer' });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
   }
 }

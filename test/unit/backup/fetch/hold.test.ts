@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { holdDirectory, requireFreeDirectory } from '../../../src/replica/directory.ts';
-import { formatMark, MARK, parseMark } from '../../../src/replica/mark.ts';
-import { makeTemporaryFolder } from '../../support/temporary.ts';
+import * as hold from '../../../../src/backup/fetch/hold.ts';
+import { formatMark, MARK, parseMark } from '../../../../src/backup/fetch/mark.ts';
+import { makeTemporaryFolder } from '../../../support/temporary.ts';
+import { mountTmpfsAt } from '../../../support/tmpfs.ts';
 
 let folder: string;
 let pgdata: string;
@@ -14,6 +15,11 @@ beforeEach(async () => {
   pgdata = join(folder, 'deep/data');
   place = join(folder, 'ts/fast');
 });
+
+const holdDirectory = (path: string) => hold.holdDirectory(path, 'remove');
+const requireFreeDirectory = (path: string) => hold.requireFreeDirectory(path, 'remove');
+/** Nothing is told where all can be removed. */
+const untold = (event: unknown) => expect.unreachable(JSON.stringify(event));
 
 const tablespace = () => ({ oid: '16384', from: place, to: place });
 
@@ -51,7 +57,7 @@ describe('a directory that is held', () => {
     await held.note([tablespace()]);
     await writeFile(join(pgdata, 'file'), 'x');
     await writeFile(join(place, 'file'), 'x');
-    await held.abandon();
+    await held.abandon(untold);
     expect(await readdir(folder)).toEqual([]);
   });
 
@@ -61,7 +67,7 @@ describe('a directory that is held', () => {
     const held = await holdDirectory(pgdata);
     await held.note([tablespace()]);
     await writeFile(join(pgdata, 'file'), 'x');
-    await held.abandon();
+    await held.abandon(untold);
     expect(await readdir(pgdata)).toEqual([]);
     expect(await readdir(place)).toEqual([]);
   });
@@ -72,8 +78,79 @@ describe('a directory that is held', () => {
     await writeFile(join(pgdata, 'file'), 'x');
     await expect(holdDirectory(pgdata)).rejects.toMatchObject({ code: 'locked' });
     expect(existsSync(join(pgdata, 'file'))).toBe(true);
-    await held.abandon();
-    await (await holdDirectory(pgdata)).abandon();
+    await held.abandon(untold);
+    await (await holdDirectory(pgdata)).abandon(untold);
+  });
+});
+
+describe('what others put there', () => {
+  it('above a directory that was made stays when the restore fails', async () => {
+    const neighbour = join(folder, 'deep/neighbour');
+    const held = await holdDirectory(pgdata);
+    await held.note([tablespace()]);
+    await mkdir(neighbour);
+    await writeFile(join(folder, 'ts/file'), 'x');
+    await held.abandon(untold);
+    expect(await readdir(folder, { recursive: true })).toEqual(
+      expect.arrayContaining(['deep', 'deep/neighbour', 'ts', 'ts/file']),
+    );
+    expect(existsSync(pgdata) || existsSync(place)).toBe(false);
+  });
+
+  it('into a tablespace since that was looked at stays, and no mark with it', async () => {
+    await mkdir(place, { recursive: true });
+    await writeFile(join(place, 'table'), 'x');
+    const held = await holdDirectory(pgdata);
+    await expect(held.note([tablespace()])).rejects.toMatchObject({ code: 'refused' });
+    await held.abandon(untold);
+    expect(await readdir(place)).toEqual(['table']);
+  });
+
+  it('is another restore with the same tablespace, which goes on', async () => {
+    const held = await holdDirectory(pgdata);
+    await held.note([tablespace()]);
+    await writeFile(join(place, 'table'), 'x');
+    const second = await holdDirectory(join(folder, 'second'));
+    await expect(second.note([tablespace()])).rejects.toMatchObject({ code: 'locked' });
+    await second.abandon(untold);
+    expect(existsSync(join(folder, 'second'))).toBe(false);
+    await held.finish();
+    expect(await readdir(place)).toEqual(['table']);
+  });
+
+  it('in the place of a directory that vanished stays when the restore fails', async () => {
+    const held = await holdDirectory(pgdata);
+    await rm(pgdata, { recursive: true });
+    await mkdir(join(pgdata, 'global'), { recursive: true });
+    await writeFile(join(pgdata, 'global/pg_control'), 'x');
+    await held.abandon(untold);
+    expect(existsSync(join(pgdata, 'global/pg_control'))).toBe(true);
+  });
+});
+
+describe('what cannot be removed', () => {
+  it('is told, and all else is removed, pg_control too', async (context) => {
+    const held = await holdDirectory(pgdata);
+    await held.note([tablespace()]);
+    await mkdir(join(pgdata, 'global/mount'), { recursive: true });
+    const unmount = await mountTmpfsAt(join(pgdata, 'global/mount'));
+    if (unmount === undefined) return context.skip();
+    for (const path of ['global/pg_control', 'PG_VERSION']) await writeFile(join(pgdata, path), 'x');
+    await writeFile(join(place, 'table'), 'x');
+    const told: unknown[] = [];
+    await held.abandon((event) => told.push(event));
+    expect(told).toEqual([
+      {
+        type: 'warning',
+        message: expect.stringContaining('EBUSY'),
+        hint: expect.stringContaining(`rm -r ${pgdata}`),
+      },
+    ]);
+    expect((await readdir(pgdata, { recursive: true })).sort()).toEqual(['global', 'global/mount', MARK]);
+    expect(existsSync(place)).toBe(false);
+    await unmount();
+    await (await holdDirectory(pgdata)).abandon(untold);
+    expect(await readdir(pgdata)).toEqual([]);
   });
 });
 
@@ -86,7 +163,7 @@ describe('what a killed attempt left', () => {
     expect(held.hadRemains).toBe(true);
     expect(await readdir(pgdata)).toEqual([MARK]);
     expect(await readdir(place)).toEqual([]);
-    await held.abandon();
+    await held.abandon(untold);
     expect(await readdir(pgdata)).toEqual([]);
   });
 
@@ -97,13 +174,27 @@ describe('what a killed attempt left', () => {
   ])('in a tablespace with a mark %s is not touched', async (_, content) => {
     await leaveRemains({ mark: formatMark({ id: 'a' }) + formatMark({ tablespaces: [place] }) });
     if (content !== undefined) await writeFile(join(place, MARK), content);
-    await (await holdDirectory(pgdata)).abandon();
+    await (await holdDirectory(pgdata)).abandon(untold);
     expect(existsSync(join(place, 'table'))).toBe(true);
+  });
+
+  it('stays where it shall not be removed, with a word on what to do', async () => {
+    await leaveRemains({ mark: formatMark({ id: 'a' }) + formatMark({ tablespaces: [place, folder] }) });
+    await writeFile(join(place, MARK), formatMark({ id: 'a' }));
+    const before = await readdir(folder, { recursive: true });
+    for (const attempt of [hold.requireFreeDirectory, hold.holdDirectory]) {
+      await expect(attempt(pgdata, 'refuse')).rejects.toMatchObject({
+        code: 'directory-not-empty',
+        message: expect.stringContaining('a restore into it was killed'),
+        hint: expect.stringMatching(`rm -r ${pgdata} ${place}$`),
+      });
+    }
+    expect(await readdir(folder, { recursive: true })).toEqual(before);
   });
 
   it('behind a torn list of tablespaces is removed all the same', async () => {
     await leaveRemains({ mark: `${formatMark({ id: 'a' })}{"tablespaces":["/et` });
-    await (await holdDirectory(pgdata)).abandon();
+    await (await holdDirectory(pgdata)).abandon(untold);
     expect(await readdir(pgdata)).toEqual([]);
     expect(existsSync(join(place, 'table'))).toBe(true);
   });
@@ -112,7 +203,7 @@ describe('what a killed attempt left', () => {
     await mkdir(pgdata, { recursive: true });
     await writeFile(join(pgdata, MARK), '');
     await requireFreeDirectory(pgdata);
-    await (await holdDirectory(pgdata)).abandon();
+    await (await holdDirectory(pgdata)).abandon(untold);
     expect(await readdir(pgdata)).toEqual([]);
   });
 });

@@ -1,0 +1,79 @@
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { syncTrees } from '../../../../src/backup/fetch/sync.ts';
+import { loadSyncfs, tellsOfFailures } from '../../../../src/backup/fetch/syncfs.ts';
+import { makeTemporaryFolder } from '../../../support/temporary.ts';
+
+const { signal } = new AbortController();
+
+let paths: string[];
+beforeEach(async () => {
+  const folder = await makeTemporaryFolder('sync');
+  paths = ['data', 'ts1', 'ts2'].map((name) => join(folder, name));
+  for (const path of paths) {
+    await mkdir(path);
+    await writeFile(join(path, 'file'), 'x');
+  }
+});
+
+describe('syncTrees', () => {
+  it('asks a file system once', async () => {
+    const asked: unknown[] = [];
+    const syncfs = async (path: unknown) => {
+      asked.push(path);
+      return '';
+    };
+    await syncTrees(paths, signal, Promise.resolve(syncfs));
+    expect(asked).toEqual([paths[0]]);
+  });
+
+  it.each([
+    ['EIO', 'failed'],
+    ['ENOSPC', 'no-space'],
+    ['EDQUOT', 'no-space'],
+  ])('takes %s for what it is', async (failure, code) => {
+    const syncing = syncTrees(
+      paths,
+      signal,
+      Promise.resolve(async () => failure),
+    );
+    await expect(syncing).rejects.toMatchObject({ code, message: expect.stringContaining(paths[0]!) });
+  });
+
+  it.each([0, 1, 2])('goes through directory %d of a file system that cannot do it', async (gone) => {
+    // One that is not there any more shows that it was looked into.
+    const syncfs = async () => {
+      await rm(paths[gone]!, { recursive: true });
+      return 'ENOSYS';
+    };
+    await expect(syncTrees(paths, signal, Promise.resolve(syncfs))).rejects.toMatchObject({
+      code: 'ENOENT',
+      path: expect.stringContaining(paths[gone]!),
+    });
+  });
+
+  it('goes through all of them where there is no such call', async () => {
+    await syncTrees(paths, signal, Promise.resolve(undefined));
+  });
+});
+
+describe('syncfs', () => {
+  it.each([
+    ['5.8.0', true],
+    ['5.10.0-8-amd64', true],
+    ['6.1.0-18-amd64', true],
+    ['5.7.19', false],
+    ['4.18.0-553.el8_10.x86_64', false],
+    ['', false],
+  ])('of kernel %j tells of failures: %s', (version, tells) => {
+    expect(tellsOfFailures(version)).toBe(tells);
+  });
+
+  it('works, or says why not', async (context) => {
+    const syncfs = await loadSyncfs();
+    if (syncfs === undefined) return context.skip();
+    expect(['', 'ENOSYS', 'EPERM']).toContain(await syncfs(paths[0]!));
+    await expect(syncfs(join(paths[0]!, 'none'))).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+});
