@@ -1,12 +1,13 @@
-import { readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { mustRunPgarc } from '../support/pgarc.ts';
+import { mustRunPgarc, runPgarc } from '../support/pgarc.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { mustRun } from '../support/run.ts';
 import { makeOwnedDirectory, makeTemporaryFolder } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 import { copySample, readSampleValues, SAMPLE_DELTA, SAMPLE_END, SAMPLE_FULL } from './sample.ts';
+import { backUpAsWalgRemote } from './walg-remote.ts';
 
 async function restore(store: string, name: string, options: string[] = []): Promise<TestPostgres> {
   const data = join(await makeTemporaryFolder('fetch'), 'data');
@@ -53,6 +54,65 @@ describe('backups that WAL-G wrote', () => {
     const store = await copySample();
     await rm(join(store, `basebackups_005/${SAMPLE_FULL}/files_metadata.json`));
     expect(await readSampleValues(await restoreSample(store, SAMPLE_FULL))).toBe(SAMPLE_END);
+  });
+});
+
+describe('a backup that WAL-G took through a replication connection', () => {
+  it('restores it with a tablespace, listed or not, and misses what is missing', async () => {
+    const store = await makeOwnedDirectory(join(await makeTemporaryFolder('remote'), 'store'));
+    const tablespace = await makeOwnedDirectory(join(store, '../ts-original'));
+    const env = { PGARC_STORE: `file://${store}` };
+    const server = await startPostgres({ archive: true, env });
+    await server.query(`CREATE TABLESPACE ts LOCATION '${tablespace}'`);
+    await server.query('CREATE TABLE t AS SELECT i, md5(i::text) FROM generate_series(1, 5000) i');
+    await server.query('CREATE TABLE u TABLESPACE ts AS SELECT i FROM generate_series(1, 700) i');
+    const oid = String(await server.value("SELECT oid FROM pg_tablespace WHERE spcname = 'ts'"));
+    const { name, tars } = await backUpAsWalgRemote(server, store, { [oid]: tablespace });
+    await server.query('INSERT INTO t SELECT i, md5(i::text) FROM generate_series(5001, 6000) i');
+    await server.archiveAll();
+    const sum = "SELECT md5(string_agg(t::text, '|' ORDER BY i)) FROM t";
+    const expected = await server.value(sum);
+    await server.kill();
+    await rm(tablespace, { recursive: true });
+
+    await mustRunPgarc(['verify'], { env });
+    const options = ['--tablespace-map', `${tablespace}=${store}/../elsewhere`];
+    const restored = await restore(store, 'LATEST', options);
+    expect(await restored.value(sum)).toBe(expected);
+    expect(await restored.value('SELECT count(*) FROM u')).toBe('700');
+    await restored.tool('pg_amcheck', ['--install-missing', '--all']);
+
+    /** The restore says the same as verify: 8, and what is wrong. */
+    const expectRefused = async (reason: string) => {
+      const data = join(await makeTemporaryFolder('fetch'), 'data');
+      const root = ['--tablespace-root', `${data}-ts`];
+      const fetched = await runPgarc(['backup-fetch', data, name, '--raw', ...root], { env });
+      expect([fetched.code, fetched.stderr]).toEqual([8, expect.stringContaining(reason)]);
+      const verified = await runPgarc(['verify'], { env });
+      expect([verified.code, verified.stdout + verified.stderr]).toEqual([
+        8,
+        expect.stringContaining(reason),
+      ]);
+    };
+    const without = async (tar: string, reason: string) => {
+      await rename(join(tars, tar), join(store, '../aside'));
+      await expectRefused(reason);
+      await rename(join(store, '../aside'), join(tars, tar));
+    };
+    const parts = (await readdir(tars)).filter((tar) => tar.startsWith('part_')).sort();
+    expect(parts.length).toBeGreaterThan(2);
+    await without(parts[1]!, parts[1]!);
+    await without(parts.at(-1)!, 'lacks');
+    await without('pg_control.tar.lz4', 'pg_control.tar.lz4');
+
+    await rm(join(store, `basebackups_005/${name}/files_metadata.json`));
+    await mustRunPgarc(['verify'], { env });
+    const data = join(await makeTemporaryFolder('fetch'), 'data');
+    await mustRunPgarc(['backup-fetch', data, name, '--raw', '--tablespace-root', `${data}-ts`], { env });
+    expect(await readFile(join(data, 'backup_label'), 'utf8')).toContain('START WAL LOCATION');
+    await without(parts[1]!, parts[1]!);
+    await without(parts.at(-1)!, 'lacks the second global/pg_control');
+    await without(parts[0]!, parts[0]!);
   });
 });
 

@@ -6,6 +6,7 @@ import { filesMetadataKey, manifestKey, noteKey, partitionsPrefix, sentinelKey }
 import { type Manifest, parseManifest } from '../format/manifest.ts';
 import type { FilesMetadata, Sentinel, Spec, TablespaceSpec } from '../format/sentinel.ts';
 import { safeMemberPath } from '../format/tar.ts';
+import { type BackupForm, formOf, NUMBERING, TARS_OF_FORM, UNCLOSED_AFTER } from './form.ts';
 
 /** One tar of a backup. */
 export interface StoredPart {
@@ -16,6 +17,8 @@ export interface StoredPart {
   extension: string;
   /** Bytes as stored. */
   size: number;
+  /** After which member it may end without an end mark; undefined: after none. */
+  unclosedAfter?: 'any' | 'pg_control';
 }
 
 /** How a delta backup holds a file. */
@@ -24,6 +27,7 @@ export type FileState = 'whole' | 'increment' | 'unchanged';
 /** What the store says a backup consists of. Paths have no leading slash; '' is the data directory. */
 export interface BackupContents {
   backup: Backup;
+  form: BackupForm;
   parts: readonly StoredPart[];
   /** By oid: where the tablespace lay. */
   tablespaces: ReadonlyMap<string, string>;
@@ -37,8 +41,6 @@ export interface BackupContents {
 
 /** A list of a million files is below this. */
 const MAX_LIST_BYTES = 512 * 1024 * 1024;
-/** Every backup but WAL-E's has them. */
-const TARS_OF_ALL = ['pg_control.tar', 'backup_label.tar'];
 const PART_NAME = /^(.+\.tar)(?:\.([a-z0-9]+))?$/;
 
 /**
@@ -50,7 +52,7 @@ export async function readContents(
   backup: Backup,
   signal: AbortSignal,
 ): Promise<BackupContents> {
-  const [sentinel, manifest, parts] = await Promise.all([
+  const [sentinel, manifest, listed] = await Promise.all([
     readSentinel(store, backup.name, signal),
     // A delta's files are not what its manifest would list.
     backup.kind === 'full' ? readManifest(store, backup.name, signal) : undefined,
@@ -61,7 +63,11 @@ export async function readContents(
   else await requireNoManifest(store, backup, signal);
   const lists = manifest === undefined ? await readLists(store, backup, sentinel, signal) : NO_LISTS;
   const tablespaces = tablespacesOf(sentinel.Spec ?? sentinel.spec);
-  const contents = { backup, parts, tablespaces, manifest, ...lists };
+  const tars = listed.map(({ name }) => name);
+  const form = formOf({ backup, hasManifest: manifest !== undefined, files: lists.files, tars });
+  const unclosedAfter = UNCLOSED_AFTER[form];
+  const parts = listed.map((part) => ({ ...part, ...(unclosedAfter && { unclosedAfter }) }));
+  const contents = { backup, form, parts, tablespaces, manifest, ...lists };
   requireParts(contents);
   return contents;
 }
@@ -187,26 +193,22 @@ async function listParts(store: ObjectStore, name: string, signal: AbortSignal):
   return parts;
 }
 
-/** A tar that the lists name, or that WAL-E's unbroken numbering demands, must be there. */
-function requireParts(contents: BackupContents): void {
-  const { backup, parts, members } = contents;
+/** A tar that the lists name, or that the backup's form demands, must be there. */
+function requireParts({ backup, form, parts, members }: BackupContents): void {
   const present = new Set(parts.map((part) => part.name));
   const prefix = partitionsPrefix(backup.name);
   for (const name of members.keys()) if (!present.has(name)) throw missing(prefix + name);
   if (parts.length === 0) throw missing(`${prefix}*`);
-  const extension = parts[0]?.extension ?? '';
-  if (backup.kind !== 'wal-e') {
-    for (const stem of TARS_OF_ALL) {
-      if (parts.some(({ name }) => name.startsWith(stem))) continue;
-      throw missing(`${prefix}${stem}${extension === '' ? '' : `.${extension}`}`);
-    }
-    return;
+  const extension = parts[0]?.extension ? `.${parts[0].extension}` : '';
+  for (const stem of TARS_OF_FORM[form]) {
+    if (!parts.some(({ name }) => name.startsWith(stem))) throw missing(`${prefix}${stem}${extension}`);
   }
+  const numbering = NUMBERING[form];
+  if (numbering === undefined) return;
   const last = Math.max(...parts.map((part) => Number(/^part_([0-9]+)/.exec(part.name)?.[1] ?? 0)));
-  for (let number = 0; number <= last; number++) {
-    const name = `part_${String(number).padStart(8, '0')}.tar`;
-    if (!present.has(`${name}.${extension}`) && !present.has(name))
-      throw missing(`${prefix}${name}.${extension}`);
+  for (let number = numbering.first; number <= last; number++) {
+    const name = `part_${String(number).padStart(numbering.digits, '0')}.tar`;
+    if (!present.has(name + extension) && !present.has(name)) throw missing(prefix + name + extension);
   }
 }
 

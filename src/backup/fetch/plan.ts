@@ -1,7 +1,8 @@
 import { PgarcError } from '../../errors.ts';
 import { filesMetadataKey } from '../format/keys.ts';
 import type { BackupContents, FileState, StoredPart } from './contents.ts';
-import { type Expected, Ledger } from './ledger.ts';
+import type { BackupForm } from './form.ts';
+import { type Expected, Ledger, type MemberRules } from './ledger.ts';
 
 /** What is taken from one backup of a chain. */
 export interface Step {
@@ -52,13 +53,30 @@ export function planSteps(chain: readonly BackupContents[]): Step[] {
     steps.unshift({
       contents,
       parts: contents.parts.filter((part) => isPartNeeded(contents, part, expected, isNewest)),
-      ledger: new Ledger(wanted === undefined ? undefined : expected),
+      ledger: new Ledger(
+        wanted === undefined ? undefined : expected,
+        isNewest ? rulesOf(contents.form) : undefined,
+      ),
       increments,
       isNewest,
     });
     needed = unfinished;
   }
   return steps;
+}
+
+/**
+ * A streamed backup's last member is pg_control, which also has its own tar: without a list of files only that it
+ * came from both tells that the last part is there.
+ */
+function rulesOf(form: BackupForm): MemberRules {
+  if (form === 'streamed') return { mayComeTwice: OF_NEWEST_ONLY };
+  if (form !== 'streamed-unlisted') return {};
+  return {
+    mustCome: new Set([BACKUP_LABEL]),
+    mayComeTwice: OF_NEWEST_ONLY,
+    mustComeTwice: new Set([CONTROL_FILE]),
+  };
 }
 
 /** Everything a backup is on record to hold, or undefined when nothing is. */

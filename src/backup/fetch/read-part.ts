@@ -3,6 +3,7 @@ import { isPgarcError, messageOf, PgarcError } from '../../errors.ts';
 import type { ObjectStore } from '../../store/store.ts';
 import { readTar, safeMemberPath, type TarEntry } from '../format/tar.ts';
 import type { StoredPart } from './contents.ts';
+import { CONTROL_FILE } from './plan.ts';
 import { readAhead } from './read-ahead.ts';
 
 /** Takes the members of a tar, one after the other. `path` has no leading slash. */
@@ -44,7 +45,7 @@ export async function readPart(
     // Three things at the same time: the network, which the store reads ahead, decompression, and the handler.
     const stored = tap(stream.body, (bytes) => count(bytes, 0));
     const plain = readAhead(tap(decoder.decompress(stored, { reuse: true }), (bytes) => count(0, bytes)));
-    for await (const { entry, body } of readTar(plain)) {
+    for await (const { entry, body } of readTar(plain, mayEndAfter(part))) {
       signal.throwIfAborted();
       try {
         await handOut(entry, body, handler);
@@ -59,6 +60,11 @@ export async function readPart(
   } finally {
     abandon.abort();
   }
+}
+
+function mayEndAfter({ unclosedAfter }: StoredPart): ((entry: TarEntry) => boolean) | undefined {
+  if (unclosedAfter === undefined) return undefined;
+  return ({ name }) => unclosedAfter === 'any' || safeMemberPath(name) === CONTROL_FILE;
 }
 
 async function handOut(entry: TarEntry, body: AsyncIterable<Buffer>, handler: MemberHandler): Promise<void> {

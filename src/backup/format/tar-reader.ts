@@ -23,10 +23,14 @@ export interface TarMember {
 /**
  * Reads an archive in the order it was written, in constant memory. Names are handed out as they are:
  * whoever makes paths of them checks them (safeMemberPath).
+ * @param mayEndAfter whether the archive may end behind a whole member, without its end mark; never when left out
  * @throws PgarcError `object-damaged` for a wrong header, a truncated archive, one without its end mark,
  *   or one with other bytes after it
  */
-export async function* readTar(input: AsyncIterable<Buffer>): AsyncGenerator<TarMember> {
+export async function* readTar(
+  input: AsyncIterable<Buffer>,
+  mayEndAfter?: (entry: TarEntry) => boolean,
+): AsyncGenerator<TarMember> {
   const source = new ByteSource(input, 'tar');
   try {
     for (;;) {
@@ -36,8 +40,12 @@ export async function* readTar(input: AsyncIterable<Buffer>): AsyncGenerator<Tar
       const body = new MemberBody(source, entry.size);
       yield { entry, body };
       if (body.left > 0) await source.skip(body.left);
+      const mayEnd = mayEndAfter?.(entry) === true;
+      // Go's writer pads a body when the next member comes or the archive is closed.
+      if (mayEnd && (await source.isAtEnd())) return;
       const padding = tarPadding(entry.size);
       if (padding > 0 && source.takeNow(padding) === undefined) await source.skip(padding);
+      if (mayEnd && (await source.isAtEnd())) return;
     }
     await readEnd(source);
   } finally {

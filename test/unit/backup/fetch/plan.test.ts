@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { type Backup, findBackup, listBackups } from '../../../../src/backup/catalog.ts';
 import { findDependents, resolveChain } from '../../../../src/backup/fetch/chain.ts';
 import { type BackupContents, readContents } from '../../../../src/backup/fetch/contents.ts';
+import { formOf } from '../../../../src/backup/fetch/form.ts';
 import { Ledger } from '../../../../src/backup/fetch/ledger.ts';
 import { planSteps } from '../../../../src/backup/fetch/plan.ts';
 import { filesMetadataKey, partitionKey } from '../../../../src/backup/format/keys.ts';
@@ -98,6 +99,42 @@ describe('planSteps', () => {
   });
 });
 
+describe('formOf', () => {
+  const full = { kind: 'full' } as const;
+  const tars = ['part_001.tar.lz4', 'pg_control.tar.lz4'];
+  const listed = new Map([['backup_label', 'whole']]);
+
+  it.each([
+    ['streamed', { backup: full, hasManifest: false, files: listed, tars }],
+    ['streamed-unlisted', { backup: full, hasManifest: false, files: undefined, tars }],
+    ['own-tars', { backup: full, hasManifest: false, files: new Map([['PG_VERSION', 'whole']]), tars }],
+    ['own-tars', { backup: full, hasManifest: true, files: undefined, tars }],
+    ['own-tars', { backup: { kind: 'delta' as const }, hasManifest: false, files: listed, tars }],
+    ['own-tars', { backup: full, hasManifest: false, files: undefined, tars: [...tars, 'backup_label.tar'] }],
+    ['wal-e', { backup: { kind: 'wal-e' as const }, hasManifest: false, files: undefined, tars }],
+  ] as const)('tells %s', (form, clues) => {
+    expect(formOf(clues)).toBe(form);
+  });
+
+  it('lets the label’s tar be missing only where nothing says that it was there', async () => {
+    store.objects.delete(partitionKey(FULL, 'backup_label.tar.lz4'));
+    const metadata = JSON.parse(store.objects.get(filesMetadataKey(FULL))?.toString() ?? '');
+    const put = (lists: object) =>
+      store.objects.set(filesMetadataKey(FULL), Buffer.from(JSON.stringify(lists)));
+    await expect(readChain(FULL)).rejects.toThrow(/backup_label\.tar\.lz4 is missing/);
+    put({ ...metadata, TarFileSets: {} });
+    await expect(readChain(FULL)).rejects.toThrow(/backup_label\.tar\.lz4 is missing/);
+    store.objects.delete(filesMetadataKey(FULL));
+    const [contents] = await readChain(FULL);
+    expect(contents).toMatchObject({
+      form: 'streamed-unlisted',
+      parts: [{ unclosedAfter: 'pg_control' }, {}],
+    });
+    const [step] = planSteps([contents!]);
+    expect(step?.ledger.missing()).toEqual(['backup_label', 'global/pg_control']);
+  });
+});
+
 describe('Ledger', () => {
   const ledger = () =>
     new Ledger(
@@ -114,6 +151,18 @@ describe('Ledger', () => {
     expect(() => one.arrive('a', 3, 7)).toThrow('a is in the backup twice');
     expect(() => ledger().arrive('a', 2, 7)).toThrow('a has 2 bytes instead of 3');
     expect(() => ledger().arrive('a', 3, 8)).toThrow(/another checksum/);
+  });
+
+  it('takes twice what may come twice, when it is the same', () => {
+    const twice = new Set(['c']);
+    const one = new Ledger(undefined, { mayComeTwice: twice, mustComeTwice: twice });
+    expect(one.missing()).toEqual(['c']);
+    one.arrive('c', 3, 7);
+    expect(one.missing()).toEqual(['the second c']);
+    expect(() => one.arrive('c', 3, 8)).toThrow('c is in the backup twice, with different contents');
+    one.arrive('c', 3, 7);
+    expect(one.missing()).toEqual([]);
+    expect(() => one.arrive('c', 3, 7)).toThrow('c is in the backup twice');
   });
 
   it('takes anything once when nothing is recorded', () => {

@@ -119,6 +119,28 @@ describe('encodeTarHeader and readTar', () => {
     expect(names).toEqual([FILE.name, '/b']);
   });
 
+  it('may lack their end mark where the caller allows it, and only behind a whole member', async () => {
+    const whole = Buffer.concat([member({}, 'a'.repeat(5000)), member({ name: '/b' }, 'bb')]);
+    const read = async (bytes: Buffer, mayEndAfter: (name: string) => boolean) => {
+      const names: string[] = [];
+      for await (const { entry } of readTar(chunks(bytes, 700), ({ name }) => mayEndAfter(name)))
+        names.push(entry.name);
+      return names;
+    };
+    const padding = 510;
+    expect(await read(whole, (name) => name === '/b')).toEqual([FILE.name, '/b']);
+    expect(await read(whole.subarray(0, -padding), () => true)).toEqual([FILE.name, '/b']);
+    expect(await read(Buffer.concat([whole, TAR_END]), () => true)).toEqual([FILE.name, '/b']);
+    await expect(read(whole, (name) => name === FILE.name)).rejects.toThrow('tar is truncated');
+    for (const cut of [1, padding - 1, padding + 1, padding + 2 + 1]) {
+      await expect(
+        read(whole.subarray(0, -cut), () => true),
+        `without ${cut}`,
+      ).rejects.toThrow(/truncated/);
+    }
+    await expect(read(Buffer.alloc(0), () => true)).rejects.toThrow('tar is truncated');
+  });
+
   it('close the input when the reader stops early', async () => {
     let isClosed = false;
     async function* input(): AsyncGenerator<Buffer> {
