@@ -1,8 +1,9 @@
 import { PgarcError } from '../errors.ts';
 import type { WalFile } from './file-name.ts';
-import { formatLsn } from './lsn.ts';
+import { formatLsn, type Lsn } from './lsn.ts';
 import {
   hasKnownFlags,
+  isBlockSize,
   isSegmentSize,
   isWalMagic,
   type LongPageHeader,
@@ -10,20 +11,27 @@ import {
 } from './page-header.ts';
 import { parseSegmentName, segmentStart } from './segment.ts';
 
+/** What a segment says of itself. */
+export interface SegmentHeader extends LongPageHeader {
+  /** Of its first page: that of its name, or an older one (check-timeline.ts). */
+  timeline: number;
+  /** LSN of its first byte. */
+  start: Lsn;
+}
+
 /**
  * Checks that bytes are the segment their name says: size, and the header of the first page
  * (xlogreader.c, XLogReaderValidatePageHeader). Later pages are not looked at: behind a segment switch
  * PostgreSQL leaves zeros or, after a crash, pages of the file's former life, and both are legal.
  * @param size bytes of the whole file
  * @param firstPage at least its first 40 bytes
- * @returns what the segment says of its cluster
  * @throws PgarcError `wal-invalid` that says what is wrong
  */
 export function checkSegment(
   file: Extract<WalFile, { segmentName: string }>,
   size: number,
   firstPage: Buffer,
-): LongPageHeader {
+): SegmentHeader {
   const { name } = file;
   const header = parsePageHeader(firstPage);
   if (size === 0) throw invalid(name, 'it is empty');
@@ -39,6 +47,9 @@ export function checkSegment(
   if (!isSegmentSize(long.segmentSize)) {
     throw invalid(name, `its header gives an impossible segment size, ${long.segmentSize} bytes`);
   }
+  if (!isBlockSize(long.blockSize)) {
+    throw invalid(name, `its header gives an impossible page size, ${long.blockSize} bytes`);
+  }
   if (size !== long.segmentSize) {
     throw invalid(name, `it has ${size} bytes, and its header says ${long.segmentSize}`);
   }
@@ -53,14 +64,15 @@ export function checkSegment(
       `its first page is that of LSN ${formatLsn(header.pageAddress)}, and the name's is ${formatLsn(start)}`,
     );
   }
-  // A new timeline's first segment begins with a copy of its parent's, so an older one is right too.
+  // An older one is right where the history of the name's timeline has it there (check-timeline.ts).
   if (header.timeline === 0 || header.timeline > file.timeline) {
     throw invalid(name, `its first page is of timeline ${header.timeline}`);
   }
-  return long;
+  return { ...long, timeline: header.timeline, start };
 }
 
-function invalid(name: string, what: string): PgarcError {
+/** The error of a file that its name does not fit. */
+export function invalid(name: string, what: string): PgarcError {
   return new PgarcError('wal-invalid', `${name} is not the WAL segment of that name: ${what}`);
 }
 

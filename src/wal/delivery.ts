@@ -2,8 +2,9 @@ import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promis
 import { basename, dirname, join } from 'node:path';
 import { isPgarcError, messageOf, PgarcError } from '../errors.ts';
 import type { Branch } from './branch.ts';
-import { checkSegment } from './check-segment.ts';
+import { checkSegment, type SegmentHeader } from './check-segment.ts';
 import { checkText, MAX_TEXT_SIZE } from './check-text.ts';
+import { readFully } from './compress.ts';
 import type { WalFile } from './file-name.ts';
 import type { Lsn } from './lsn.ts';
 import { MAX_WAL_SIZE } from './read-object.ts';
@@ -95,10 +96,10 @@ export class Delivery implements AsyncDisposable {
 
   /**
    * Checks what was written: all of a history file, size and first page of a segment.
-   * @returns system identifier in a segment's header
+   * @returns a segment's header
    * @throws PgarcError `object-damaged` that names the object
    */
-  check(): bigint | undefined {
+  check(): SegmentHeader | undefined {
     const { file, segmentSize } = this.#expectation;
     const head = Buffer.concat(this.#head);
     try {
@@ -110,10 +111,17 @@ export class Delivery implements AsyncDisposable {
       if (segmentSize !== undefined && this.#size !== segmentSize) {
         throw this.#damaged(`it has ${this.#size} bytes, and this cluster's segments have ${segmentSize}`);
       }
-      return header.systemIdentifier;
+      return header;
     } catch (error) {
       throw isPgarcError(error, 'wal-invalid') ? this.#damaged(error.message, error) : error;
     }
+  }
+
+  /** Reads back what was written. */
+  async read(offset: number, length: number): Promise<Buffer> {
+    const bytes = Buffer.alloc(length);
+    await readFully(this.#handle, bytes, offset);
+    return bytes;
   }
 
   /**

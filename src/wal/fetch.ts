@@ -1,4 +1,4 @@
-import { basename, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { WAL, walKey } from '../backup/format/keys.ts';
 import { isPgarcError, PgarcError } from '../errors.ts';
 import type { ControlFile } from '../postgres/control-file.ts';
@@ -6,6 +6,8 @@ import type { Emit } from '../report/events.ts';
 import { retry } from '../store/retry.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { type Branch, describeBranch, findBranch } from './branch.ts';
+import type { SegmentHeader } from './check-segment.ts';
+import { findWrongTimeline, isOfOlderTimeline } from './check-timeline.ts';
 import { findCluster, readClusterControl } from './cluster.ts';
 import { Delivery, type Expectation } from './delivery.ts';
 import { classifyWalFile } from './file-name.ts';
@@ -74,7 +76,7 @@ export async function fetchWal(
   // pg_rewind and others ask for a segment under its own name, and want all of what its timeline wrote.
   const isReplay = cluster !== undefined && basename(destination) !== name;
   const expectation = isReplay ? { ...whole, branch: await findBranchOf(whole, cluster) } : whole;
-  const { bytes } = await fetchPatiently(deps, expectation, destination, signal);
+  const { bytes } = await fetchPatiently({ ...deps, pgdata: cluster }, expectation, destination, signal);
   deps.emit({ type: 'walFetched', name, bytes, durationMs: performance.now() - begin });
   return { name, bytes };
 }
@@ -107,7 +109,10 @@ async function findBranchOf(
   );
 }
 
-/** Fetches a file for somebody who waits for it: as fetchWal, to an absolute path. */
+/**
+ * Fetches a file for somebody who waits for it: as fetchWal, to an absolute path.
+ * @param deps with the cluster that it is for as pgdata
+ */
 export function fetchPatiently(
   deps: FetchDeps,
   expectation: Expectation,
@@ -176,9 +181,14 @@ async function deliver(
     signal.throwIfAborted();
     await delivery.write(chunk);
   }
-  const systemIdentifier = delivery.check() ?? (await ownerOf(deps, expectation, signal));
-  assertOwner(deps, expectation, systemIdentifier);
-  if (!object.hasChecksum()) await assertRecords(deps.store, expectation, object.key, delivery, signal);
+  const header = delivery.check();
+  assertOwner(deps, expectation, header?.systemIdentifier ?? (await ownerOf(deps, expectation, signal)));
+  const isOlder = header !== undefined && isOfOlderTimeline(expectation.file, header);
+  if (isOlder) await assertTimeline(deps, expectation, { object, header, delivery }, signal);
+  // A parent's last segment in place of its successor's would look like the end of WAL.
+  if (isOlder || !object.hasChecksum()) {
+    await assertRecords(deps.store, expectation, object.key, delivery, signal);
+  }
   const { branch, file } = expectation;
   if (branch !== undefined) {
     await delivery.blank(branch.ownBytes);
@@ -190,6 +200,20 @@ async function deliver(
   signal.throwIfAborted();
   await delivery.complete();
   return { bytes: delivery.size, extension: object.extension };
+}
+
+/** An older timeline's pages are right only where the history of the segment's own has them. */
+async function assertTimeline(
+  { store, pgdata, emit }: FetchDeps,
+  { file }: Expectation,
+  { object, header, delivery }: { object: WalObject; header: SegmentHeader; delivery: Delivery },
+  signal: AbortSignal,
+): Promise<void> {
+  const walFolder = pgdata && join(pgdata, 'pg_wal');
+  const read = (offset: number, length: number) => delivery.read(offset, length);
+  const wrong = await findWrongTimeline({ store, walFolder, emit }, file, header, read, signal);
+  if (wrong === undefined) return;
+  throw new PgarcError('object-damaged', `the object ${object.key} is not the segment of its name: ${wrong}`);
 }
 
 /**

@@ -48,15 +48,24 @@ export function parseHistory(text: string, timeline: number): HistoryEntry[] {
 /**
  * The WAL that leads to `timeline`: its ancestors' stretches, oldest first, and its own, which is open.
  * Timeline 1, and one whose history file is nowhere, has no entries.
+ *
+ * Recovery towards a timeline may end before that timeline begins; PostgreSQL names it as the parent all the same,
+ * and its switch lies before the one above it. Then nothing behind the later line's place is an ancestor's
+ * (timeline.c, tliOfPointInHistory looks from the newest on).
  */
 export function timelineSpans(timeline: number, entries: readonly HistoryEntry[]): TimelineSpan[] {
-  let begin: Lsn = 0n;
-  const spans: TimelineSpan[] = [];
-  for (const entry of entries) {
-    spans.push({ timeline: entry.timeline, begin, end: entry.switchLsn });
-    begin = entry.switchLsn;
+  const ends: Lsn[] = [];
+  for (const { switchLsn } of entries.toReversed()) {
+    const later = ends.at(-1);
+    ends.push(later !== undefined && later < switchLsn ? later : switchLsn);
   }
-  spans.push({ timeline, begin, end: undefined });
+  ends.reverse();
+  const spans: TimelineSpan[] = entries.map((entry, index) => ({
+    timeline: entry.timeline,
+    begin: ends[index - 1] ?? 0n,
+    end: ends[index],
+  }));
+  spans.push({ timeline, begin: ends.at(-1) ?? 0n, end: undefined });
   return spans;
 }
 

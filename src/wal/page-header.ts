@@ -80,3 +80,8 @@ export function hasKnownFlags(header: PageHeader): boolean {
 export function isSegmentSize(size: number): boolean {
   return size >= 2 ** 20 && size <= 2 ** 30 && (size & (size - 1)) === 0;
 }
+
+/** True for a size configure --with-wal-blocksize can choose, 1 to 64 KiB. Bytes. */
+export function isBlockSize(size: number): boolean {
+  return size >= 2 ** 10 && size <= 2 ** 16 && (size & (size - 1)) === 0;
+}

@@ -1,11 +1,14 @@
+import { dirname } from 'node:path';
 import { walKey } from '../backup/format/keys.ts';
 import type { Encoder } from '../codec/codec.ts';
 import { PgarcError } from '../errors.ts';
 import type { Emit } from '../report/events.ts';
 import type { ObjectStore } from '../store/store.ts';
+import { invalid } from './check-segment.ts';
+import { findWrongTimeline, isOfOlderTimeline } from './check-timeline.ts';
 import { findCluster, readClusterControl } from './cluster.ts';
 import { compareWithStored, conflict } from './compare.ts';
-import { compressFile } from './compress.ts';
+import { compressFile, readFully } from './compress.ts';
 import { assertMounted, ensureIdentity, isIdentityMismatch } from './identity.ts';
 import { readNote, writeNote } from './note.ts';
 import { type PreparedWal, type PrepareOptions, prepareWal } from './prepare.ts';
@@ -60,6 +63,7 @@ export async function storeWal(
   const { source } = prepared;
   const { name } = source.file;
   await checkOwner(deps, prepared, signal);
+  await checkTimeline(deps, prepared, signal);
   const storedBytes = await store(deps, prepared, signal);
   if (storedBytes === undefined) {
     deps.emit({ type: 'walAlreadyStored', name });
@@ -72,7 +76,7 @@ export async function storeWal(
 
 async function checkOwner(deps: PushDeps, prepared: PreparedWal, signal: AbortSignal): Promise<void> {
   const { source, path, cwd } = prepared;
-  let { systemIdentifier } = source;
+  let systemIdentifier = source.header?.systemIdentifier;
   if (systemIdentifier === undefined) {
     const cluster = await findCluster(path, { cwd, pgdata: deps.pgdata });
     systemIdentifier = (await readClusterControl(cluster, deps.emit))?.systemIdentifier;
@@ -88,6 +92,24 @@ async function checkOwner(deps: PushDeps, prepared: PreparedWal, signal: AbortSi
       hint,
     });
   }
+}
+
+/** Only in the segment that holds a switch of timelines, or for a wrong file, this asks for more than a comparison. */
+async function checkTimeline(
+  { store, emit }: PushDeps,
+  { source, path }: PreparedWal,
+  signal: AbortSignal,
+): Promise<void> {
+  const { file, header, handle } = source;
+  if (header === undefined || !isOfOlderTimeline(file, header)) return;
+  const read = async (offset: number, length: number) => {
+    const bytes = Buffer.alloc(length);
+    await readFully(handle, bytes, offset);
+    return bytes;
+  };
+  const deps = { store, emit, walFolder: dirname(path) };
+  const wrong = await findWrongTimeline(deps, file, header, read, signal);
+  if (wrong !== undefined) throw invalid(file.name, wrong);
 }
 
 /** @returns bytes stored, or undefined when the same file was stored before */

@@ -2,7 +2,7 @@ import type { Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { messageOf, PgarcError } from '../errors.ts';
-import { checkSegment } from './check-segment.ts';
+import { checkSegment, type SegmentHeader } from './check-segment.ts';
 import { checkText, MAX_TEXT_SIZE } from './check-text.ts';
 import { readFully } from './compress.ts';
 import { classifyWalFile, type WalFile } from './file-name.ts';
@@ -13,8 +13,8 @@ export interface WalSource {
   handle: FileHandle;
   /** Bytes. */
   size: number;
-  /** From a segment's header; history files have none. */
-  systemIdentifier: bigint | undefined;
+  /** Of a segment; history files have none. */
+  header: SegmentHeader | undefined;
   /** Closes with it. @throws PgarcError `wal-invalid` when the file was written to since it was opened */
   assertUnchanged(): Promise<void>;
 }
@@ -38,12 +38,12 @@ export async function openSource(path: string): Promise<WalSource> {
   const handle = await openFile(path);
   try {
     const before = await handle.stat();
-    const systemIdentifier = await check(file, handle, before, path);
+    const header = await check(file, handle, before, path);
     return {
       file,
       handle,
       size: before.size,
-      systemIdentifier,
+      header,
       assertUnchanged: async () => assertSame(file, before, await handle.stat()),
     };
   } catch (error) {
@@ -57,7 +57,7 @@ async function check(
   handle: FileHandle,
   stat: Stats,
   path: string,
-): Promise<bigint | undefined> {
+): Promise<SegmentHeader | undefined> {
   const { name } = file;
   if (!stat.isFile()) throw new PgarcError('wal-invalid', `${path} is not a regular file`);
   if (file.kind === 'history' || file.kind === 'backup') {
@@ -72,7 +72,7 @@ async function check(
   const page = Buffer.alloc(Math.min(FIRST_PAGE_SIZE, stat.size));
   await readFully(handle, page, 0);
   try {
-    return checkSegment(file, stat.size, page).systemIdentifier;
+    return checkSegment(file, stat.size, page);
   } catch (error) {
     if (stat.size > 0 && (await isAllZeros(handle, stat.size))) {
       throw new PgarcError(

@@ -1,5 +1,5 @@
 import type { ObjectStore } from '../store/store.ts';
-import { LONG_HEADER_SIZE, parsePageHeader } from './page-header.ts';
+import { isBlockSize, LONG_HEADER_SIZE, parsePageHeader } from './page-header.ts';
 import { openWalObject } from './read-object.ts';
 
 /** Bytes: XLOG_BLCKSZ of nearly every PostgreSQL. */
@@ -47,5 +47,5 @@ export class StoredWal {
 
 function pageSize(start: Buffer): number {
   const size = parsePageHeader(start)?.long?.blockSize ?? 0;
-  return size >= 1024 && size <= 65536 && (size & (size - 1)) === 0 ? size : DEFAULT_PAGE_SIZE;
+  return isBlockSize(size) ? size : DEFAULT_PAGE_SIZE;
 }

@@ -52,15 +52,19 @@ beforeEach(async () => {
   };
 });
 
+/** Puts bytes into the cluster's archive, past all checks. */
+async function store(name: string, bytes: Buffer): Promise<void> {
+  const stored = await compressBuffer(Buffer.from(bytes), await openEncoder('lz4'));
+  await minio!.write(`cluster${prefixes}/wal_005/${name}.lz4`, stored);
+}
+
 /** Puts segments of the cluster into its archive. @returns their contents by name */
 async function archive(numbers: readonly number[], timeline = 1): Promise<Map<string, Buffer>> {
   const contents = new Map<string, Buffer>();
-  const encoder = await openEncoder('lz4');
   const { systemIdentifier } = cluster;
   for (const number of numbers) {
     const { name, bytes } = makeSegment({ number, timeline, systemIdentifier });
-    const stored = await compressBuffer(Buffer.from(bytes), encoder);
-    await minio!.write(`cluster${prefixes}/wal_005/${name}.lz4`, stored);
+    await store(name, bytes);
     contents.set(name, bytes);
   }
   proxy.reset();
@@ -134,6 +138,22 @@ describe('wal-fetch with a daemon', () => {
     proxy.add({ fault: { kind: 'respond', status: 503 } });
     expect(await fetch(seg(3), options)).toMatchObject({ code: 255, stderr: expect.stringMatching(/503/) });
     expect(await fetch('00000002.history', options)).toMatchObject({ code: 255 });
+  });
+
+  it('hands over no segment of another timeline, asked for or ahead of that', async () => {
+    const [old] = (await archive([4])).values();
+    await archive([3], 2);
+    await store(seg(4, 2), old!);
+    await cluster.addFile('00000002.history', Buffer.from('1\t0/300000\tno reason\n'));
+    daemon = await startDaemon(env);
+    await mustFetch(seg(3, 2));
+    for (const more of [{}, { PGARC_DAEMON: 'no' }]) {
+      expect(await fetch(seg(4, 2), more)).toMatchObject({
+        code: 255,
+        stderr: expect.stringContaining('its first page is of timeline 1'),
+      });
+    }
+    expect(await inSpool()).toEqual([]);
   });
 
   it('asks the store anew for what was missing', async () => {

@@ -1,9 +1,12 @@
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { startDaemon } from '../support/daemon.ts';
 import { readLedger, startLedger } from '../support/ledger.ts';
 import { mustRunPgarc, PGARC, runPgarc } from '../support/pgarc.ts';
 import { startPostgres, startStandby } from '../support/postgres.ts';
 import { makeRestoreTarget, restore, startRestored } from '../support/restore.ts';
+import { unpackLz4 } from '../support/stored-segment.ts';
 import { makeStore } from '../support/stores.ts';
 import { makeTemporaryFolder } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
@@ -105,5 +108,52 @@ test.each(['direct', 'daemon'])(
     expect(followed.log).toContain('whose history leaves timeline 1 at');
     // Whoever asks for the other branch gets all of it.
     expect((await writes(['--target-timeline', '1'])).found).toEqual(['both', 'lost', 'lost']);
+  },
+);
+
+test.each(['direct', 'daemon'])(
+  'a segment that two timelines were left in is archived and restored, and none in its place (%s)',
+  async (way) => {
+    const store = await makeStore('folder');
+    const dataDir = join(await makeTemporaryFolder('pg'), 'data');
+    const env = { ...store.env, PGDATA: dataDir };
+    const server = await startPostgres({ newDataDir: dataDir, archive: true, env });
+    const daemon = way === 'daemon' ? await startDaemon(env) : undefined;
+    await server.archiveAll();
+    await appendFile(join(dataDir, 'postgresql.auto.conf'), `restore_command = '${PGARC} wal-fetch %f %p'\n`);
+    await server.query('CREATE TABLE first ()');
+    // Recovery with nothing to recover leaves each timeline where it stands.
+    for (const timeline of [2, 3]) {
+      await server.stop('immediate');
+      await writeFile(join(dataDir, 'recovery.signal'), '');
+      await server.start();
+      await waitFor(
+        async () => (await server.value('SELECT timeline_id FROM pg_control_checkpoint()')) === `${timeline}`,
+        { what: `timeline ${timeline}` },
+      );
+    }
+    const name = await server.value('SELECT pg_walfile_name(pg_current_wal_insert_lsn())');
+    await server.archiveAll();
+    await server.query('CREATE TABLE writes ()');
+    await server.archiveAll();
+    expect(await server.value('SELECT failed_count FROM pg_stat_archiver')).toBe('0');
+    await server.stop();
+
+    const key = `wal_005/${name}.lz4`;
+    const bytes = await unpackLz4(await store.read(key));
+    expect([name.slice(0, 8), bytes.readUInt32LE(4)]).toEqual(['00000003', 1]);
+    const fetch = (to: string) => runPgarc(['wal-fetch', name, to], { cwd: dataDir, env });
+    // The history is in pg_wal for the one, in the archive for the other.
+    for (const to of [join(dataDir, 'pg_wal/RECOVERYXLOG'), `${dataDir}/../fetched`]) {
+      const result = await fetch(to);
+      expect(result.code, result.stderr).toBe(0);
+      expect((await readFile(to)).equals(bytes)).toBe(true);
+    }
+    // What timeline 1 wrote of it is good WAL up to where the others begin.
+    const [parent = ''] = await store.keys(`wal_005/00000001${name.slice(8)}.partial`);
+    await store.write(key, await store.read(parent));
+    const swapped = await fetch('pg_wal/RECOVERYXLOG');
+    expect(swapped).toMatchObject({ code: 255, stderr: expect.stringContaining('the archive goes on with') });
+    await daemon?.stop();
   },
 );

@@ -19,7 +19,10 @@ describe('checkSegment', () => {
     { timeline: 7 },
   ])('accepts a segment: %j', (options) => {
     const { name, bytes } = makeSegment(options);
+    const { timeline = 1, number = 3 } = options;
     expect(check(name, bytes)).toEqual({
+      timeline,
+      start: BigInt(number * bytes.length),
       systemIdentifier: SYSTEM_IDENTIFIER,
       segmentSize: bytes.length,
       blockSize: 8192,
@@ -27,10 +30,15 @@ describe('checkSegment', () => {
     expect(() => check(`${name}.partial`, bytes)).not.toThrow();
   });
 
-  it("accepts a new timeline's first segment, which begins with its parent's pages", () => {
-    const { name, bytes } = makeSegment({ timeline: 2 });
-    bytes.writeUInt32LE(1, 4);
-    expect(() => check(name, bytes)).not.toThrow();
+  it('tells that a segment begins with an older timeline', () => {
+    const { name, bytes } = makeSegment({ timeline: 2, ancestors: [{ timeline: 1, switchAt: 8192 }] });
+    expect(check(name, bytes)).toMatchObject({ timeline: 1, start: 0x300000n });
+  });
+
+  it.each([1024, 8192, 65536])('accepts pages of %i bytes', (size) => {
+    const { name, bytes } = makeSegment();
+    bytes.writeUInt32LE(size, 36);
+    expect(check(name, bytes)).toMatchObject({ blockSize: size });
   });
 
   const { name, bytes } = makeSegment({ number: 3 });
@@ -49,6 +57,10 @@ describe('checkSegment', () => {
     ['unknown flags', changed((b) => b.writeUInt16LE(0xff02, 2)), 'page magic'],
     ['no long header', changed((b) => b.writeUInt16LE(0, 2)), 'no long header'],
     ['odd segment size', changed((b) => b.writeUInt32LE(2 ** 20 + 8192, 32)), 'impossible segment size'],
+    ['pages of no bytes', changed((b) => b.writeUInt32LE(0, 36)), 'impossible page size, 0 bytes'],
+    ['pages of odd bytes', changed((b) => b.writeUInt32LE(8193, 36)), 'impossible page size'],
+    ['tiny pages', changed((b) => b.writeUInt32LE(512, 36)), 'impossible page size'],
+    ['huge pages', changed((b) => b.writeUInt32LE(2 ** 17, 36)), 'impossible page size'],
     ['the next one', makeSegment({ number: 4 }).bytes, 'its first page is that of LSN 0/400000'],
     ['a later timeline', changed((b) => b.writeUInt32LE(2, 4)), 'of timeline 2'],
     ['no timeline', changed((b) => b.writeUInt32LE(0, 4)), 'of timeline 0'],

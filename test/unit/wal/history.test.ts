@@ -50,6 +50,16 @@ describe('ancestry', () => {
     expect(timelineAt(timelineSpans(1, []), 5n)).toBe(1);
   });
 
+  it('finds it too where recovery towards a timeline ended before that timeline began', () => {
+    const odd = timelineSpans(3, parseHistory('1\t0/5000000\tno reason\n2\t0/3000000\tbefore\n', 3));
+    expect([0x2ffffffn, 0x3000000n, 0x4000000n, 0x5000000n].map((lsn) => timelineAt(odd, lsn))).toEqual([
+      1, 3, 3, 3,
+    ]);
+    expect(isAncestor(odd, 1, 0x3000000n)).toBe(true);
+    expect(isAncestor(odd, 1, 0x3000001n)).toBe(false);
+    expect(isAncestor(odd, 2, 0x5000000n)).toBe(false);
+  });
+
   it('tells a backup that ended before the switch from one after it', () => {
     expect(isAncestor(spans, 1, 0x30000a0n)).toBe(true);
     expect(isAncestor(spans, 1, 0x30000a1n)).toBe(false);
