@@ -132,23 +132,20 @@ export class LookAhead {
   }
 
   async #look(): Promise<void> {
-    const { list, removeMarker, emit } = this.#deps;
+    const { list, emit } = this.#deps;
     const begin = this.#now();
     this.#isChanged = false;
     this.#lookedAt = begin;
-    try {
-      this.#queue.fill(await list());
-    } catch {
-      // Gone with its cluster, which the daemon notices.
-      this.#queue.fill([]);
-    }
+    const entries = await list().catch(() => undefined);
     this.#lookCost = this.#now() - begin;
-    for (const name of this.#retryAt.keys()) if (!this.#queue.has(name)) this.#retryAt.delete(name);
-    for (const name of this.#stored) {
-      if (this.#queue.has(name)) continue;
-      await removeMarker(name);
-      this.#stored.delete(name);
+    this.#queue.fill(entries ?? []);
+    if (entries === undefined) {
+      // Gone with its cluster, which the daemon notices, or not to be read for now: nothing is known of what waits.
+      emit({ type: 'walBacklog', files: undefined });
+      return;
     }
+    for (const name of this.#retryAt.keys()) if (!this.#queue.has(name)) this.#retryAt.delete(name);
+    for (const name of this.#stored) if (!this.#queue.has(name)) await this.#removeMarker(name);
     emit({ type: 'walBacklog', files: this.#queue.size });
   }
 
@@ -198,8 +195,17 @@ export class LookAhead {
   /** Takes a marker away as soon as PostgreSQL has done with the file. */
   async #drop(name: string): Promise<void> {
     if (await this.#deps.isReady(name)) return;
-    await this.#deps.removeMarker(name);
-    this.#stored.delete(name);
+    await this.#removeMarker(name);
     this.#wake();
+  }
+
+  /** One that cannot be removed is kept in mind, and tried again with the next look. */
+  async #removeMarker(name: string): Promise<void> {
+    try {
+      await this.#deps.removeMarker(name);
+      this.#stored.delete(name);
+    } catch {
+      // It tells the truth about the file it was made for, and is believed for no other.
+    }
   }
 }

@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../errors.ts';
 import type { PgarcEvent } from '../report/events.ts';
 
 export interface PressureOptions {
@@ -8,6 +9,8 @@ export interface PressureOptions {
 
 /** What only happens when the store has answered. */
 const ANSWERS: readonly PgarcEvent['type'][] = ['walPushed', 'walAlreadyStored', 'walFetched'];
+/** Failures of pushes that are about what the store holds. Others come before it is asked, such as a bad file's. */
+const ANSWERED: readonly ErrorCode[] = ['wal-conflict', 'object-damaged'];
 /** Between two lines about a store that is down, ms. */
 const INTERVAL = 60_000;
 /** Nothing has failed for so long: nobody has asked the store since, and it may well be back, ms. */
@@ -26,7 +29,7 @@ export class PressureGauge {
   #failedAt = 0;
   #toldAt: number | undefined;
   #reason = '';
-  #waiting = 0;
+  #waiting: number | undefined;
 
   constructor(options: PressureOptions) {
     this.#emit = options.emit;
@@ -39,7 +42,7 @@ export class PressureGauge {
     else if (event.type === 'storeRetry') this.#noteFailure(event.reason);
     else if (event.type === 'walPushFailed') {
       if (event.code === 'store-unreachable') this.#noteFailure(event.message);
-      else this.#noteAnswer();
+      else if (ANSWERED.includes(event.code)) this.#noteAnswer();
     } else if (ANSWERS.includes(event.type)) this.#noteAnswer();
   }
 

@@ -115,6 +115,7 @@ export async function createPushService(parts: DaemonParts): Promise<DaemonServi
       lost.abort.abort(new PgarcError('interrupted', `${lost.cluster.pgdata} holds another cluster now`));
       await lost.pusher.settle();
       await emptyFolder(spool.out);
+      bus.emit({ type: 'walBacklog', files: undefined });
     },
     async stop() {
       isStopping = true;

@@ -46,12 +46,12 @@ export type PgarcEvent =
   | { type: 'walFetchFailed'; name: string; code: ErrorCode; message: string }
   /** The daemon answers HTTP there. */
   | { type: 'httpListening'; url: string }
-  /** Files PostgreSQL wants archived, as of now. */
-  | { type: 'walBacklog'; files: number }
-  /** The store has not answered for so long; told once a minute. */
-  | { type: 'storeDown'; downMs: number; reason: string; waiting: number }
+  /** Files PostgreSQL wants archived, as of now; undefined when there is no cluster, or they cannot be counted. */
+  | { type: 'walBacklog'; files: number | undefined }
+  /** The store has not answered for so long; told once a minute. `waiting`: files, when they are known. */
+  | { type: 'storeDown'; downMs: number; reason: string; waiting: number | undefined }
   /** It answers again. */
-  | { type: 'storeUp'; downMs: number; waiting: number }
+  | { type: 'storeUp'; downMs: number; waiting: number | undefined }
   /** etcd stopped answering, or takes no writes; told once. */
   | { type: 'etcdDown'; reason: string }
   /** All is well with it again. */

@@ -44,9 +44,9 @@ function describe(event: PgarcEvent): string {
     case 'httpListening':
       return `answering HTTP at ${event.url}`;
     case 'storeDown':
-      return `the store has not answered for ${formatDuration(event.downMs)}, ${event.waiting} files wait: ${event.reason}`;
+      return `the store has not answered for ${formatDuration(event.downMs)}${describeWaiting(event)}: ${event.reason}`;
     case 'storeUp':
-      return `the store answers again after ${formatDuration(event.downMs)}, ${event.waiting} files wait`;
+      return `the store answers again after ${formatDuration(event.downMs)}${describeWaiting(event)}`;
     case 'jobStarted':
       return `${describeRun(event)} starts`;
     case 'jobFinished':
@@ -93,4 +93,8 @@ function describeResult(event: Extract<PgarcEvent, { type: 'jobFinished' }>): st
     ...(message === undefined ? [] : [message]),
   ];
   return parts.length === 0 ? '' : `: ${parts.join('; ')}`;
+}
+
+function describeWaiting({ waiting }: { waiting: number | undefined }): string {
+  return waiting === undefined ? '' : `, ${waiting} files wait`;
 }

@@ -22,7 +22,7 @@ export class ArchiveWatch {
   readonly #options: Required<ArchiveWatchOptions>;
   /** What fails, in the order in which it began to: files by name, and the store itself as `''`. */
   readonly #failing = new Map<string, { since: number; code: ErrorCode; reason: string }>();
-  #waiting = 0;
+  #waiting: number | undefined = 0;
 
   constructor(options: ArchiveWatchOptions) {
     this.#options = { now: () => performance.now(), patience: PATIENCE, ...options };
@@ -33,7 +33,7 @@ export class ArchiveWatch {
     switch (event.type) {
       case 'walBacklog':
         this.#waiting = event.files;
-        if (event.files > 0) return;
+        if (event.files !== 0) return;
         this.#failing.clear();
         this.#noteWell('no WAL waits to be archived');
         return;
@@ -42,6 +42,11 @@ export class ArchiveWatch {
         this.#failing.delete('');
         this.#failing.delete(event.name);
         this.#noteWell('WAL is archived again');
+        return;
+      case 'daemonWaiting':
+      case 'daemonReady':
+        // What failed was another cluster's.
+        this.#failing.clear();
         return;
       case 'storeUp':
         this.#failing.delete('');
@@ -61,11 +66,12 @@ export class ArchiveWatch {
     if (first === undefined || this.#waiting === 0) return;
     const failing = now() - first.since;
     if (failing < patience) return;
+    const waiting = this.#waiting === undefined ? '' : `, ${this.#waiting} files wait`;
     noteTrouble({
       subject: 'archive',
       kind: 'archiveStuck',
       code: first.code,
-      message: `WAL could not be archived for ${formatDuration(failing)}, ${this.#waiting} files wait: ${first.reason}`,
+      message: `WAL could not be archived for ${formatDuration(failing)}${waiting}: ${first.reason}`,
       hint: 'Run `pgarc check` on that host; PostgreSQL keeps WAL until it is archived, and pg_wal grows.',
     });
   }

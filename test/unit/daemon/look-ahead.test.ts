@@ -151,6 +151,53 @@ describe('look-ahead', () => {
     await waitFor(() => scene.markers.size === 0);
   });
 
+  it('says that it cannot count what it cannot read, and keeps the markers', async () => {
+    const [first = ''] = names(1);
+    let isBroken = false;
+    const scene: Scene = start(
+      {
+        pollInterval: 5,
+        list: async () => {
+          if (isBroken) throw new Error('EACCES');
+          return [...scene.ready].map((name) => `${name}.ready`);
+        },
+      },
+      first,
+    );
+    await waitFor(() => scene.markers.size === 1);
+    isBroken = true;
+    const last = () => scene.events.findLast(({ type }) => type === 'walBacklog');
+    await waitFor(() => JSON.stringify(last()) === '{"type":"walBacklog"}');
+    expect(scene.markers.size).toBe(1);
+    isBroken = false;
+    await waitFor(() => JSON.stringify(last()) === '{"type":"walBacklog","files":1}');
+    expect(scene.pushed).toEqual([first]);
+  });
+
+  it('goes on with markers that cannot be removed, and removes them when it can', async () => {
+    const [first = '', second = '', third = ''] = names(3);
+    let isReadOnly = true;
+    const scene: Scene = start(
+      {
+        pollInterval: 5,
+        removeMarker: async (name) => {
+          if (isReadOnly) throw new Error('EROFS');
+          scene.markers.delete(name);
+        },
+      },
+      first,
+      second,
+    );
+    await waitFor(() => scene.markers.size === 2);
+    scene.done(first);
+    scene.ready.delete(second);
+    scene.add(third);
+    await waitFor(() => scene.markers.size === 3);
+    isReadOnly = false;
+    await waitFor(() => scene.markers.size === 1);
+    expect(scene.pushed).toEqual([first, second, third]);
+  });
+
   it('works through 30,000 files with a few looks, and keeps its lead bounded', async () => {
     const count = 30_000;
     const waiting = names(count);

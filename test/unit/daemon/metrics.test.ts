@@ -123,7 +123,9 @@ it('tells what the archive holds', async () => {
 
 it('takes back what is no longer so', async () => {
   const found = await samples(
-    /^pgarc_(newest|window|backups{kind="full"})/,
+    /^pgarc_(newest|window|wal_ready|backups{kind="full"})/,
+    { type: 'walBacklog', files: 3 },
+    { type: 'walBacklog', files: undefined },
     { type: 'backupsListed', backups: [backup('full', '2027-01-01T00:00:00Z', 1000)] },
     { type: 'archiveScanned', scan: SCAN },
     { type: 'backupsListed', backups: [] },

@@ -64,6 +64,16 @@ describe('a store that is down for an hour', () => {
     pass(20, { ...failed, code: 'store-unreachable' });
     expect(told).toHaveLength(1);
   });
+
+  it('is not taken for one that is back because of a file it was never asked about', () => {
+    const { told, pass } = makeGauge();
+    const failed = { type: 'walPushFailed', name: 'x', ahead: true, message: 'm' } as const;
+    pass(20, RETRY);
+    for (const code of ['wal-invalid', 'failed', 'no-space'] as const) pass(1, { ...failed, code });
+    expect(told.map(({ type }) => type)).toEqual(['storeDown']);
+    pass(1, { ...failed, code: 'wal-conflict' });
+    expect(told.map(({ type }) => type)).toEqual(['storeDown', 'storeUp']);
+  });
 });
 
 it('the log leaves out what comes by the hundred', () => {

@@ -41,7 +41,7 @@ const pushed = (name: string): PgarcEvent => ({
   storedBytes: 1,
   durationMs: 1,
 });
-const waiting = (files: number): PgarcEvent => ({ type: 'walBacklog', files });
+const waiting = (files: number | undefined): PgarcEvent => ({ type: 'walBacklog', files });
 
 it('tells after minutes without success, with what waits', () => {
   const { hear, pass } = setUp();
@@ -61,6 +61,14 @@ it('says nothing of failures that end soon, or on a host where nothing waits', (
   expect(pass(200_000)).toEqual(['WAL is archived again']);
   hear(waiting(0), { type: 'storeDown', downMs: 400_000, reason: 'x', waiting: 0 });
   expect(pass(400_000)).toEqual(['no WAL waits to be archived']);
+});
+
+it('forgets with a cluster what failed there, and tells of what cannot be counted', () => {
+  const { hear, pass } = setUp();
+  hear(waiting(2), failed('A'), waiting(undefined));
+  expect(pass(300_000)).toEqual(['store-unreachable: WAL could not be archived for 5 min: A: no']);
+  hear({ type: 'daemonWaiting', pgdata: '/pg' });
+  expect(pass(400_000)).toEqual([]);
 });
 
 it('knows a store that does not answer', () => {
