@@ -1,6 +1,8 @@
-import { readdir, readFile, readlink, rm } from 'node:fs/promises';
+import { chown, mkdir, readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { crc32c } from '@node-rs/crc32';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { parseManifest } from '../../src/backup/format/manifest.ts';
 import { mustRunPgarc, runPgarc } from '../support/pgarc.ts';
 import { startPostgres, type TestPostgres } from '../support/postgres.ts';
 import { makeRestoreTarget, restore, startRestored, verifyRestored } from '../support/restore.ts';
@@ -88,4 +90,46 @@ describe('a cluster with two tablespaces', () => {
     const { dataDir } = await restore(store.env);
     await expectRestored(dataDir, locations);
   });
+});
+
+test('a tablespace whose path is not UTF-8 is backed up and restored under that path', async () => {
+  const folder = await makeTemporaryFolder('ts');
+  const location = Buffer.from(`${folder}/caf\xe9`, 'latin1');
+  const { uid, gid } = await stat(folder);
+  await mkdir(location, { mode: 0o700 });
+  await chown(location, uid, gid);
+  const store = await makeStore('folder');
+  const server = await startPostgres({ archive: true, env: store.env });
+  await server.query("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0");
+  const inLatin = (on: TestPostgres, sql: string) =>
+    on.tool('psql', ['-XAtq', '-d', 'latin', '-c', sql], { env: { PGCLIENTENCODING: 'UTF8' } });
+  await inLatin(server, `CREATE TABLESPACE raw LOCATION '${folder}/café'`);
+  await inLatin(server, 'CREATE TABLE t TABLESPACE raw AS SELECT generate_series(1, 5000) AS a');
+  const oid = await server.value("SELECT oid FROM pg_tablespace WHERE spcname = 'raw'");
+  const link = await readlink(join(server.dataDir, 'pg_tblspc', oid), { encoding: 'buffer' });
+  expect(link, 'what PostgreSQL made').toEqual(location);
+  await mustRunPgarc(['backup-push', server.dataDir], { env: { ...store.env, ...server.env } });
+  await server.stop();
+  // For tools that take the backup's own map.
+  const map = Buffer.concat([Buffer.from(`${oid} `), location, Buffer.from('\n')]);
+  const [manifestKey] = (await store.keys()).filter((key) => key.endsWith('/backup_manifest'));
+  const manifest = parseManifest(await store.read(manifestKey!));
+  expect(manifest.files.find(({ path }) => path === 'tablespace_map')).toMatchObject({
+    size: map.length,
+    crc32c: crc32c(map),
+  });
+
+  const target = await makeRestoreTarget();
+  const refused = await runPgarc(['backup-fetch', target, 'LATEST'], { env: store.env });
+  expect(refused, refused.stderr).toMatchObject({ code: 4, stderr: expect.stringContaining(`${oid}=`) });
+
+  await rm(location, { recursive: true });
+  const { dataDir } = await restore(store.env);
+  expect(await readdir(folder, { encoding: 'buffer' })).toEqual([Buffer.from('caf\xe9', 'latin1')]);
+  expect(await readlink(join(dataDir, 'pg_tblspc', oid), { encoding: 'buffer' })).toEqual(location);
+  expect(await readFile(join(dataDir, 'tablespace_map'))).toEqual(map);
+  await verifyRestored(dataDir);
+  const restored = await startRestored(dataDir, store.env);
+  expect(await inLatin(restored, 'SELECT count(*) FROM t')).toBe('5000\n');
+  await restored.stop();
 });

@@ -1,8 +1,8 @@
 import type { ObjectStore } from '../../store/store.ts';
+import { parseTablespaceMapFile } from '../format/tablespace-map.ts';
 import type { BackupContents } from './contents.ts';
 import { TABLESPACE_MAP } from './plan.ts';
 import { readPart } from './read-part.ts';
-import { parseTablespaceMapFile } from './tablespaces.ts';
 
 /** Tablespaces by the sentinel and, for what it lacks, by tablespace_map where that is in a tar of its own. */
 export async function findTablespaces(

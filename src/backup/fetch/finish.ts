@@ -4,13 +4,14 @@ import { crc32c } from '@node-rs/crc32';
 import { PgarcError } from '../../errors.ts';
 import { formatManifest, type Manifest } from '../format/manifest.ts';
 import { toPath } from '../format/name-bytes.ts';
+import { formatTablespaceMapFile, parseTablespaceMapFile } from '../format/tablespace-map.ts';
 import { makeRequiredDirectories } from './directories.ts';
 import { AUTO_CONF, type Held } from './extract.ts';
 import type { Owner } from './owner.ts';
 import { BACKUP_LABEL, CONTROL_FILE, type Step, TABLESPACE_MAP } from './plan.ts';
 import { applyRecoverySettings, type RecoverySettings } from './recovery-settings.ts';
 import { syncPath, syncTrees } from './sync.ts';
-import { formatTablespaceMapFile, parseTablespaceMapFile, type Tablespace } from './tablespaces.ts';
+import type { Tablespace } from './tablespaces.ts';
 import type { Tree } from './tree.ts';
 
 export interface FinishOptions {
@@ -72,7 +73,7 @@ function mapOf(stored: Buffer | undefined, tablespaces: readonly Tablespace[]): 
   if (stored === undefined) return undefined;
   const places = parseTablespaceMapFile(stored);
   if (tablespaces.every(({ oid, to }) => places.get(oid) === to)) return stored;
-  return formatTablespaceMapFile(tablespaces);
+  return formatTablespaceMapFile(tablespaces.map(({ oid, to }) => [oid, to]));
 }
 
 function withRecovery(conf: Buffer, options: FinishOptions): Buffer {

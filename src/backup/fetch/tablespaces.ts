@@ -1,6 +1,5 @@
 import { resolve } from 'node:path';
 import { PgarcError } from '../../errors.ts';
-import { decodeName, encodeName } from '../format/name-bytes.ts';
 import { inspectDirectory, resolvePath } from './destination.ts';
 import { requireUntaken } from './taken.ts';
 
@@ -74,23 +73,6 @@ export async function placeTablespaces(
     }
   }
   return tablespaces.map(({ oid, from, to }) => ({ oid, from, to }));
-}
-
-/** Reads a `tablespace_map` file (xlogrecovery.c, read_tablespace_map): from oid to path. */
-export function parseTablespaceMapFile(content: Buffer): Map<string, string> {
-  const found = new Map<string, string>();
-  // A line feed after a backslash belongs to a path.
-  for (const line of decodeName(content).match(/(?:\\[\s\S]|[^\\\n\r])+/g) ?? []) {
-    const space = line.indexOf(' ');
-    if (space > 0) found.set(line.slice(0, space), unescapeBackslashes(line.slice(space + 1)));
-  }
-  return found;
-}
-
-/** Writes a `tablespace_map` file (xlog.c, do_pg_backup_start). */
-export function formatTablespaceMapFile(tablespaces: readonly Tablespace[]): Buffer {
-  const lines = tablespaces.map(({ oid, to }) => `${oid} ${to.replace(/[\n\r\\]/g, '\\$&')}\n`);
-  return encodeName(lines.join(''));
 }
 
 function requireKnown(found: ReadonlyMap<string, string>, map: ReadonlyMap<string, string>): void {

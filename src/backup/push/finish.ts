@@ -13,6 +13,8 @@ import {
   sentinelKey,
 } from '../format/keys.ts';
 import { formatManifest } from '../format/manifest.ts';
+import { hasRawBytes } from '../format/name-bytes.ts';
+import { formatTablespaceMapFile, parseTablespaceMapFile } from '../format/tablespace-map.ts';
 import { mapParallel } from '../map-parallel.ts';
 import { type ArchivingDeps, requireWal } from './archiving.ts';
 import type { Claim } from './claim.ts';
@@ -20,7 +22,7 @@ import { type BackupFacts, formatFilesMetadata, makeMetadata, makeNote, makeSent
 import type { DamagedPage } from './pages.ts';
 import { type ContentFile, storeSmallTar } from './small-tar.ts';
 import type { StoredTar, UploadDeps, Uploaded } from './upload.ts';
-import type { Walk, WalkedEntry } from './walk.ts';
+import type { Tablespace, Walk, WalkedEntry } from './walk.ts';
 
 export interface FinishOptions {
   backup: string;
@@ -123,12 +125,21 @@ function labelFiles(walk: Walk, stopped: StoppedBackup): ContentFile[] {
   const { uid, gid } = walk.control;
   const modifiedNs = BigInt(Date.now()) * 1_000_000n;
   return [
-    { name: 'tablespace_map', text: stopped.tablespaceMap },
-    { name: 'backup_label', text: stopped.backupLabel },
-  ].map(({ name, text }) => {
-    const content = Buffer.from(text);
+    { name: 'tablespace_map', content: mapOf(stopped.tablespaceMap, walk.tablespaces) },
+    { name: 'backup_label', content: Buffer.from(stopped.backupLabel) },
+  ].map(({ name, content }) => {
     return { entry: { name, size: content.length, mode: 0o600, uid, gid, modifiedNs, crc32c: 0 }, content };
   });
+}
+
+/** A path that is not UTF-8 does not survive a connection: the link has its bytes. */
+function mapOf(text: string, tablespaces: readonly Tablespace[]): Buffer {
+  const raw = tablespaces.filter(({ location }) => hasRawBytes(location));
+  const map = Buffer.from(text);
+  if (raw.length === 0) return map;
+  const places = parseTablespaceMapFile(map);
+  for (const { oid, location } of raw) if (places.has(oid)) places.set(oid, location);
+  return formatTablespaceMapFile(places);
 }
 
 function* manifestFiles(packed: Uploaded['files']) {

@@ -34,7 +34,7 @@ export interface WalkedEntry {
 
 export interface Tablespace {
   oid: string;
-  /** Where the link in pg_tblspc points to. */
+  /** Where the link in pg_tblspc points to. Raw bytes as in name-bytes.ts. */
   location: string;
 }
 
@@ -144,7 +144,7 @@ async function followLink(
       if (lookAt(pgdata, member) === undefined) return undefined;
       throw new PgarcError('failed', `tablespace ${entry} has no directory ${pgdata}${directory}`);
     }
-    const location = await readlink(pathOf(pgdata, member));
+    const location = decodeName(await readlink(pathOf(pgdata, member), { encoding: 'buffer' }));
     return { directory: describe(directory, stats), tablespace: { oid: entry, location } };
   }
   if (isKeptEmpty(folder, entry)) {
@@ -173,7 +173,8 @@ async function findInnerTablespaces(pgdata: string): Promise<ReadonlySet<string>
   const inside = new Set<string>();
   for (const entry of await listDirectory(pgdata, '/pg_tblspc')) {
     try {
-      const target = await realpath(pathOf(pgdata, `/pg_tblspc/${entry}`));
+      const link = pathOf(pgdata, `/pg_tblspc/${entry}`);
+      const target = decodeName(await realpath(link, { encoding: 'buffer' }));
       const isLink = lookAt(pgdata, `/pg_tblspc/${entry}`)?.isSymbolicLink();
       if (isLink && target.startsWith(`${pgdata}/`)) inside.add(target.slice(pgdata.length));
     } catch {

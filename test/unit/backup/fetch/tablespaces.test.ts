@@ -2,12 +2,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import {
-  formatTablespaceMapFile,
-  parseTablespaceMap,
-  parseTablespaceMapFile,
-  placeTablespaces,
-} from '../../../../src/backup/fetch/tablespaces.ts';
+import { parseTablespaceMap, placeTablespaces } from '../../../../src/backup/fetch/tablespaces.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -80,20 +75,5 @@ describe('placeTablespaces', () => {
       code: 'usage',
       hint: 'It has 16384 (/x).',
     });
-  });
-});
-
-describe('tablespace_map', () => {
-  it('survives odd paths', () => {
-    const tablespaces = [
-      { oid: '16384', from: '', to: '/plain dir' },
-      { oid: '16385', from: '', to: '/new\nline\\' },
-    ];
-    const file = formatTablespaceMapFile(tablespaces);
-    expect(file.toString()).toBe('16384 /plain dir\n16385 /new\\\nline\\\\\n');
-    expect([...parseTablespaceMapFile(file)]).toEqual([
-      ['16384', '/plain dir'],
-      ['16385', '/new\nline\\'],
-    ]);
   });
 });
