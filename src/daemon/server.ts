@@ -114,7 +114,10 @@ async function answer(
     late.throwIfFailed(question);
     const folder = request.headers[FOLDER_HEADER]?.toString();
     const work = route({ query: url.searchParams, body, folder });
-    const served = await Promise.race([work, waitedLong(request, response, stopping)]);
+    const served = await Promise.race([work, waitedLong(request, response, stopping)]).catch((error) => {
+      late.noteAnswered(question);
+      throw error;
+    });
     if (served === undefined) {
       // It goes on, and is joined by who asks again.
       late.follow(question, work);

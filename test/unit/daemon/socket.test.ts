@@ -142,6 +142,20 @@ describe('the socket', () => {
     expect(await curl()).toBe('200');
   });
 
+  it('keeps none that a client has heard who asked again: the next one asks for another attempt', async () => {
+    const work = Promise.withResolvers<'done'>();
+    answer = async () => work.promise;
+    const args = ['-s', '-w', '%{http_code}', '--unix-socket', join(spool, 'daemon.sock')];
+    const more = ['-H', 'prefer: wait=1', '--data-raw', '/pg/pg_wal/x', 'http://daemon/wal-push'];
+    expect((await runProgram('curl', [...args, ...more], { asPostgres: false })).stdout).toBe('202');
+    const patient = ask();
+    await waitFor(() => asked.length === 2);
+    work.reject(new PgarcError('store-unreachable', 'it does not answer'));
+    await expect(patient).rejects.toMatchObject({ code: 'store-unreachable' });
+    answer = async () => 'done';
+    expect(await ask()).toBe(true);
+  });
+
   it('is asked again by a client that hears 202', async () => {
     server.cut();
     await server.close();
