@@ -10,6 +10,9 @@ import type { Metadata, Sentinel, WaleSentinel } from './format/sentinel.ts';
 
 const MAX_JSON_BYTES = 16 * 1024 * 1024;
 
+/** More WAL than any server writes during one backup, bytes: 64 TiB. Names of its segments are counted up. */
+const MAX_WAL_BYTES = 2n ** 46n;
+
 /**
  * Reads one backup's sentinel and metadata.
  * @returns undefined when the sentinel is gone by now
@@ -53,11 +56,14 @@ export function describeBackup(
   const extra = metadata !== undefined && 'value' in metadata ? (metadata.value as Partial<Metadata>) : {};
 
   const isWale = typeof facts.wal_segment_backup_stop === 'string';
-  const finishLsn = isWale
+  const startLsn = toBigint(facts.LSN ?? extra.start_lsn) ?? startOf(origin);
+  const written = isWale
     ? positionOf(facts.wal_segment_backup_stop, facts.wal_segment_offset_backup_stop)
     : toBigint(facts.FinishLSN ?? extra.finish_lsn);
-  const startLsn = toBigint(facts.LSN ?? extra.start_lsn) ?? startOf(origin);
-  if ('value' in sentinel && finishLsn === undefined) warnings.push('the sentinel has no finish LSN');
+  const finishLsn = isFinish(written, startLsn ?? 0n) ? written : undefined;
+  if ('value' in sentinel && finishLsn === undefined) {
+    warnings.push(`the sentinel has no finish LSN${written === undefined ? '' : ' that fits its start'}`);
+  }
   return {
     name,
     kind: isWale ? 'wal-e' : facts.DeltaFrom ? 'delta' : (origin?.kind ?? 'full'),
@@ -85,6 +91,10 @@ export function describeBackup(
     usable: origin !== undefined && 'value' in sentinel && finishLsn !== undefined && startLsn !== undefined,
     warnings,
   };
+}
+
+function isFinish(lsn: Lsn | undefined, start: Lsn): boolean {
+  return lsn !== undefined && lsn >= start && lsn - start <= MAX_WAL_BYTES;
 }
 
 /** Reads a JSON object. @returns undefined when the store has none under `key` */

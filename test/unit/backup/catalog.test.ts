@@ -50,6 +50,16 @@ describe('listBackups', () => {
     expect(delta).toMatchObject({ name: DELTA, kind: 'delta', parent: FULL, fullName: FULL, deltaCount: 1 });
   });
 
+  it.each(['18446744073709551615', '1'])('believes no finish LSN such as %s', async (lsn) => {
+    const sentinel = String(store.objects.get(sentinelKey(FULL)));
+    store.objects.set(sentinelKey(FULL), Buffer.from(sentinel.replace('33554688', lsn)));
+    expect(findBackup(await listBackups(store, signal), FULL)).toMatchObject({
+      finishLsn: undefined,
+      usable: false,
+      warnings: ['the sentinel has no finish LSN that fits its start'],
+    });
+  });
+
   it('reads a backup of WAL-E, whose time is the time of its sentinel', async () => {
     addWale(new Date('2026-11-22T00:00:00Z'));
     const wale = findBackup(await listBackups(store, signal), WALE);
