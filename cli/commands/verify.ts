@@ -8,7 +8,7 @@ import { describe } from '../help.ts';
 export function define(command: Command, context: CliContext): void {
   describe(command, {
     description:
-      'Reads back every object of a backup, and of the backups a delta is built on, with the WAL from its start to its stop, and checks all of it: complete, undamaged, each file with the checksum of the manifest. Without NAME every backup is verified.',
+      'Reads back every object of a backup, and of the backups a delta is built on, with the WAL from its start to its stop, and checks all of it: complete, undamaged, each file with the checksum of the manifest. Without NAME every backup is verified; of one that is deleted meanwhile, as retention may, nothing is said.',
     exitCodes: [5, 7, 8],
     examples: ['pgarc verify', 'pgarc verify LATEST', 'pgarc verify LATEST --json'],
   });
@@ -39,8 +39,8 @@ function render(result: VerifyResult): string {
   const lines = result.failures.map(
     ({ key, reason }) => `FAILED  ${key}: ${reason.replace(`${key} `, '')}\n`,
   );
-  const { backups, objects, segments, bytes, durationMs } = result;
-  const sum = `${formatCount(backups.length, 'backup')}, ${objects} objects (${segments} of them WAL segments), ${formatBytes(bytes)} in ${formatDuration(durationMs)}`;
+  const { backups, deleted, objects, segments, bytes, durationMs } = result;
+  const sum = `${formatCount(backups.length, 'backup')}, ${objects} objects (${segments} of them WAL segments), ${formatBytes(bytes)} in ${formatDuration(durationMs)}${deleted.length === 0 ? '' : `; deleted meanwhile: ${deleted.join(', ')}`}`;
   return `${lines.join('')}${lines.length === 0 ? 'ok' : formatCount(lines.length, 'failure')}: ${sum}\n`;
 }
 

@@ -1,0 +1,79 @@
+import { isPgarcError } from '../errors.ts';
+import type { ObjectStore } from '../store/store.ts';
+import type { Backup } from './catalog.ts';
+import { requiredSegments } from './catalog-segments.ts';
+import type { CountBytes } from './fetch/read-part.ts';
+import { filesMetadataKey, sentinelKey } from './format/keys.ts';
+import { mapParallel } from './map-parallel.ts';
+import type { Failure } from './verify.ts';
+import { planVerification, verifyMembers, verifyPart } from './verify-parts.ts';
+import { verifySegment } from './verify-wal.ts';
+
+/** Segments that have been read, and what is wrong with them. Backups share some. */
+export type CheckedWal = Map<string, Failure | undefined>;
+
+export interface VerifyContext {
+  store: ObjectStore;
+  /** Undefined when it is not known. */
+  systemIdentifier: bigint | undefined;
+  wal: CheckedWal;
+  /** Objects read at the same time. */
+  concurrency: number;
+  count: CountBytes;
+}
+
+export interface VerifiedBackup {
+  failures: readonly Failure[];
+  parts: number;
+  /** Files whose checksum was compared with a manifest. */
+  checksummedFiles: number;
+}
+
+/**
+ * Reads back every object of one backup and the WAL from its start to its stop, except what was read before.
+ * @throws PgarcError `no-such-backup` when it is gone by now, `store-unreachable`
+ */
+export async function verifyBackup(
+  { store, systemIdentifier, wal, concurrency, count }: VerifyContext,
+  backup: Backup,
+  signal: AbortSignal,
+): Promise<VerifiedBackup> {
+  const failures: Failure[] = [];
+  const plan = await collect(failures, sentinelKey(backup.name), () =>
+    planVerification(store, backup, signal),
+  );
+  const segments = requiredSegments(backup);
+  const tasks: ((each: AbortSignal) => Promise<void>)[] = [];
+  for (const part of plan?.parts ?? []) {
+    tasks.push((each) => collect(failures, part.key, () => verifyPart(store, plan!, part, count, each)));
+  }
+  for (const name of segments) {
+    if (wal.has(name)) continue;
+    tasks.push(async (each) => {
+      wal.set(name, await verifySegment(store, name, systemIdentifier, count, each));
+    });
+  }
+  await mapParallel(tasks, concurrency, (task, each) => task(each), signal);
+  if (plan !== undefined) {
+    const members = () => verifyMembers(store, plan, failures, signal);
+    failures.push(...((await collect(failures, filesMetadataKey(backup.name), members)) ?? []));
+  }
+  failures.push(...segments.flatMap((name) => wal.get(name) ?? []));
+  return {
+    failures,
+    parts: plan?.parts.length ?? 0,
+    checksummedFiles: plan?.contents.manifest?.files.length ?? 0,
+  };
+}
+
+/** Runs `check`; what is wrong with an object becomes a failure, everything else is thrown on. */
+async function collect<T>(failures: Failure[], key: string, check: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await check();
+  } catch (error) {
+    if (!isPgarcError(error, 'object-damaged') && !isPgarcError(error, 'object-missing')) throw error;
+    const named = error.details?.key;
+    failures.push({ key: typeof named === 'string' ? named : key, reason: error.message });
+    return undefined;
+  }
+}
