@@ -1,7 +1,6 @@
 import type { BigIntStats } from 'node:fs';
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
-import { isPgarcError } from '../errors.ts';
 import { readControlFile } from '../postgres/control-file.ts';
 import { holdLock } from './lock.ts';
 import { nameFolder } from './wal-folder.ts';
@@ -25,9 +24,21 @@ export interface Cluster {
 /**
  * Opens the cluster in a data directory.
  * @returns undefined while there is none yet, or none that can be read
- * @throws PgarcError `locked` when another daemon serves it
+ * @throws PgarcError `locked` when another daemon serves it; `failed` when the directory cannot be locked
  */
 export async function openCluster(path: string): Promise<Cluster | undefined> {
+  const cluster = await findCluster(path);
+  if (cluster === undefined) return undefined;
+  try {
+    await holdLock(cluster.directory, cluster.pgdata);
+    return cluster;
+  } catch (error) {
+    await closeCluster(cluster);
+    throw error;
+  }
+}
+
+async function findCluster(path: string): Promise<Cluster | undefined> {
   let directory: FileHandle | undefined;
   let control: FileHandle | undefined;
   try {
@@ -39,12 +50,10 @@ export async function openCluster(path: string): Promise<Cluster | undefined> {
     await stat(status);
     // initdb and restores write it in passing: one that is not whole yet is none.
     await readControlFile(pgdata);
-    await holdLock(directory, pgdata);
     return { pgdata, wal, status, control, directory };
-  } catch (error) {
+  } catch {
     await control?.close();
     await directory?.close();
-    if (isPgarcError(error, 'locked')) throw error;
     return undefined;
   }
 }

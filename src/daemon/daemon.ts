@@ -5,7 +5,7 @@ import { PgarcError } from '../errors.ts';
 import type { Emit } from '../report/events.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { createEventBus, type EventBus } from './bus.ts';
-import { lockFile } from './lock.ts';
+import { lockSpool } from './lock.ts';
 import { nameStore } from './protocol.ts';
 import { Publisher, type SharedSettings } from './publisher.ts';
 import { serveClusters } from './serve-clusters.ts';
@@ -50,7 +50,7 @@ export async function runDaemon(
   }
   const spool = daemonSpool(settings.spool);
   await makeSpool(spool);
-  const lock = await lockFile(spool.lock);
+  const lock = await lockSpool(spool);
   const deadline = new AbortController();
   const bus = createEventBus();
   deps.listen(bus);

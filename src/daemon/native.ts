@@ -1,7 +1,7 @@
 /** Two calls of the C library that Node does not have, through koffi. */
 export interface Native {
-  /** Takes an exclusive lock on an open file or directory without waiting. @returns false when another has it */
-  lock(fd: number): boolean;
+  /** Takes an exclusive lock on an open file or directory without waiting. @returns 0, or errno: EWOULDBLOCK when another has it */
+  lock(fd: number): number;
   /** Sets a file's time of change to the nanosecond (Node's futimes loses digits). @returns false when it failed */
   setModified(fd: number, nanoseconds: bigint): boolean;
 }
@@ -25,7 +25,7 @@ async function load(): Promise<Native> {
   const flock = library.func('int flock(int fd, int operation)');
   const futimens = library.func('int futimens(int fd, void *times)');
   return {
-    lock: (fd) => flock(fd, EXCLUSIVE_NOW) === 0,
+    lock: (fd) => (flock(fd, EXCLUSIVE_NOW) === 0 ? 0 : koffi.errno()),
     setModified(fd, nanoseconds) {
       // struct timespec[2], access and change: long seconds, long nanoseconds.
       const times = Buffer.from(new ArrayBuffer(32));

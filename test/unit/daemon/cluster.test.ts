@@ -1,9 +1,11 @@
-import { cp, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { cp, open, rename, rm, symlink, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
 import { closeCluster, isInWalFolder, isSameCluster, openCluster } from '../../../src/daemon/cluster.ts';
-import { lockFile } from '../../../src/daemon/lock.ts';
+import { holdLock, lockFile, lockSpool } from '../../../src/daemon/lock.ts';
 import { uploadsAtOnce } from '../../../src/daemon/push-service.ts';
+import { daemonSpool } from '../../../src/daemon/spool.ts';
 import { nameFolder } from '../../../src/daemon/wal-folder.ts';
 import { makeFakeCluster } from '../../support/fake-cluster.ts';
 import { makeTemporaryFolder } from '../../support/temporary.ts';
@@ -18,6 +20,32 @@ it('a lock names who has it, and ends with its holder', async () => {
   });
   await held.close();
   await (await lockFile(path)).close();
+});
+
+it('a lock that cannot be had for another reason is not said to be somebody’s', async () => {
+  const path = join(await makeTemporaryFolder(), 'lock');
+  const handle = await open(path, 'w');
+  await handle.close();
+  await expect(holdLock(handle, path)).rejects.toMatchObject({
+    code: 'failed',
+    message: `cannot lock ${path}: EBADF`,
+  });
+});
+
+it('where there are no locks, a socket that somebody listens on says that the spool is served', async () => {
+  const spool = daemonSpool(await makeTemporaryFolder('spool'));
+  const noLocks = Promise.resolve(undefined);
+  await (await lockSpool(spool, noLocks)).close();
+  const server = createServer();
+  await new Promise<void>((resolve) => server.listen(spool.socket, resolve));
+  await expect(lockSpool(spool, noLocks)).rejects.toMatchObject({
+    code: 'locked',
+    message: `a daemon already serves ${spool.folder}`,
+  });
+  await rename(spool.socket, `${spool.socket}.left`);
+  await new Promise((resolve) => server.close(resolve));
+  await rename(`${spool.socket}.left`, spool.socket);
+  await (await lockSpool(spool, noLocks)).close();
 });
 
 it('a cluster is opened once, and known from the one in its place', async () => {
