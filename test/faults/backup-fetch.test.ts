@@ -6,6 +6,7 @@ import { copySample, SAMPLE, SAMPLE_DELTA, SAMPLE_FULL } from '../integration/sa
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { startMinio, type TestMinio } from '../support/minio.ts';
 import { mustRunPgarc, runPgarc, startPgarc } from '../support/pgarc.ts';
+import { mustRun } from '../support/run.ts';
 import { makeTemporaryFolder } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
 
@@ -107,7 +108,12 @@ describe('backup-fetch when it is ended', () => {
     await running.result;
     expect(existsSync(join(data, 'global/pg_control'))).toBe(false);
     proxy.reset();
-    expect((await runPgarc(args, { env })).code).toBe(4);
+    const again = await runPgarc(args, { env });
+    expect(again.code, again.stderr).toBe(4);
+    const [, command] = /(rm -r .*)$/m.exec(again.stderr) ?? [];
+    expect(command).toBe(`rm -r ${data} ${join(data, '../ts/16384')}`);
+    await mustRun('sh', ['-c', command!]);
+    await mustRunPgarc(args, { env });
   });
 });
 
