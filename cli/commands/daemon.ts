@@ -1,5 +1,3 @@
-import type { BigIntStats } from 'node:fs';
-import { stat } from 'node:fs/promises';
 import { isAbsolute } from 'node:path';
 import type { Command } from 'commander';
 import { USUAL_FILE } from '../../src/config/load.ts';
@@ -23,9 +21,9 @@ export function define(command: Command, context: CliContext): void {
   command.action(async () => {
     const first = await context.resolveSettings();
     const config = collectSettingOptions(command).config || process.env.PGARC_CONFIG || '';
-    const path = config || USUAL_FILE;
-    const settingsFile = { path, found: await statOrUndefined(path) };
-    // Again, now that the file's time is known: a change after that is seen by it.
+    const { holdSettingsFile } = await import('../../src/daemon/settings-file.ts');
+    const settingsFile = await holdSettingsFile(config || USUAL_FILE);
+    // Again, now that the file is held: a change after that is seen.
     const settings = await context.loadSettings();
     await checkTogether(settings);
     const [{ runDaemon }, { fingerprintOf }, { openEncoder }, { openStore }, { createDaemonLog }, services] =
@@ -41,17 +39,21 @@ export function define(command: Command, context: CliContext): void {
       fingerprint: canBeShared(first, config) ? fingerprintOf(process.env, config) : undefined,
       settingsFile,
     };
-    await runDaemon(
-      {
-        settings,
-        encoder: await openEncoder(settings.compressionMethod),
-        openStore: (emit) => openStore(settings, emit),
-        listen: (bus) => bus.listen(createDaemonLog(context.emit)),
-        services: services.ALL_SERVICES,
-      },
-      options,
-      context.signal,
-    );
+    try {
+      await runDaemon(
+        {
+          settings,
+          encoder: await openEncoder(settings.compressionMethod),
+          openStore: (emit) => openStore(settings, emit),
+          listen: (bus) => bus.listen(createDaemonLog(context.emit)),
+          services: services.ALL_SERVICES,
+        },
+        options,
+        context.signal,
+      );
+    } finally {
+      await settingsFile.held?.handle.close();
+    }
   });
 }
 
@@ -59,8 +61,4 @@ export function define(command: Command, context: CliContext): void {
 function canBeShared({ origins }: ResolvedSettings, config: string): boolean {
   const isFlag = STORE_SETTINGS.some((key) => origins[key].kind === 'flag');
   return !isFlag && (config === '' || isAbsolute(config));
-}
-
-function statOrUndefined(path: string): Promise<BigIntStats | undefined> {
-  return stat(path, { bigint: true }).catch(() => undefined);
 }

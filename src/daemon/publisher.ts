@@ -1,8 +1,8 @@
-import type { BigIntStats } from 'node:fs';
-import { type FileHandle, stat } from 'node:fs/promises';
+import type { FileHandle } from 'node:fs/promises';
 import type { Emit } from '../report/events.ts';
 import type { Cluster } from './cluster.ts';
 import { copyModified } from './marker.ts';
+import { hasSettingsFileChanged, type SettingsFile } from './settings-file.ts';
 import type { DaemonSpool } from './spool.ts';
 import { removeState, writeState } from './state.ts';
 
@@ -10,8 +10,7 @@ import { removeState, writeState } from './state.ts';
 export interface SharedSettings {
   /** What the launcher compares with its environment; undefined when it cannot be the same. */
   fingerprint: string | undefined;
-  /** Where settings are read from, and what was there before they were read; undefined when nothing was. */
-  settingsFile: { path: string; found: BigIntStats | undefined };
+  settingsFile: SettingsFile;
 }
 
 /** Tells launchers which cluster is served, with which settings, through the state file. */
@@ -32,13 +31,14 @@ export class Publisher {
 
   async publish(cluster: Cluster): Promise<void> {
     const { fingerprint, settingsFile } = this.#shared;
-    if (fingerprint === undefined || (await this.#haveSettingsChanged())) return;
-    const { found } = settingsFile;
-    if (found !== undefined && !(await copyModified(found, this.#spool.settingsMark))) return;
+    if (fingerprint === undefined || (await hasSettingsFileChanged(settingsFile))) return;
+    const { held } = settingsFile;
+    if (held !== undefined && !(await copyModified(held.stats, this.#spool.settingsMark))) return;
     await writeState(this.#spool.state, {
       pid: process.pid,
       lockFd: this.#lock.fd,
       controlFd: cluster.control.fd,
+      settingsFd: held?.handle.fd,
       pgdata: cluster.pgdata,
       fingerprint,
     });
@@ -48,9 +48,12 @@ export class Publisher {
     await removeState(this.#spool.state);
   }
 
-  /** Withdraws when the settings file is not what it was; launchers see that for themselves, at once. */
+  /**
+   * Withdraws when the settings file is not what it was. Launchers see that for themselves, at once, unless the
+   * very file was written to and given its old time again.
+   */
   async checkSettings(): Promise<void> {
-    if (!(await this.#haveSettingsChanged())) return;
+    if (!(await hasSettingsFileChanged(this.#shared.settingsFile))) return;
     await this.withdraw();
     if (this.#hasWarned) return;
     this.#hasWarned = true;
@@ -59,11 +62,5 @@ export class Publisher {
       message: `${this.#shared.settingsFile.path} has changed: wal-push and wal-fetch do without this daemon`,
       hint: 'Restart it.',
     });
-  }
-
-  async #haveSettingsChanged(): Promise<boolean> {
-    const { path, found } = this.#shared.settingsFile;
-    const now = await stat(path, { bigint: true }).catch(() => undefined);
-    return now?.mtimeNs !== found?.mtimeNs;
   }
 }

@@ -7,6 +7,8 @@ export interface DaemonState {
   lockFd: number;
   /** Descriptor of the cluster's pg_control, held by the daemon. */
   controlFd: number;
+  /** Descriptor of the settings file, held by the daemon; undefined when there was none. */
+  settingsFd: number | undefined;
   /** Real path of the data directory. */
   pgdata: string;
   /** Settings the daemon was started with. */
@@ -15,8 +17,8 @@ export interface DaemonState {
 
 /** Writes it, whole or not at all. A path with a line break cannot be told, and the launcher does without. */
 export async function writeState(path: string, state: DaemonState): Promise<void> {
-  const { pid, lockFd, controlFd, pgdata, fingerprint } = state;
-  const lines = [`${pid} ${lockFd} ${controlFd}`, pgdata, fingerprint];
+  const { pid, lockFd, controlFd, settingsFd, pgdata, fingerprint } = state;
+  const lines = [`${pid} ${lockFd} ${controlFd} ${settingsFd ?? '-'}`, pgdata, fingerprint];
   if (lines.some((line) => /[\n\0]/.test(line))) return;
   const temporary = `${path}.new`;
   await writeFile(temporary, `${lines.join('\n')}\n`, { mode: 0o600 });

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { cp, rename, rmdir, symlink, writeFile } from 'node:fs/promises';
+import { cp, rename, rmdir, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { startDaemon } from '../support/daemon.ts';
@@ -198,7 +198,12 @@ describe('a marker that must not count', () => {
     const other = await makeStore('folder');
     const file = join(await makeTemporaryFolder('etc'), 'pgarc.yaml');
     const { PGARC_STORE, ...rest } = env;
-    await writeFile(file, `store: ${PGARC_STORE}\n`);
+    const write = async (path: string, text: string) => {
+      await writeFile(path, text);
+      // As on systems where all files have one time.
+      await utimes(path, 1, 1);
+    };
+    await write(file, `store: ${PGARC_STORE}\n`);
     const fileEnv = { ...rest, PGARC_CONFIG: file };
     const daemon = await startDaemon(fileEnv);
     const [one, two] = [await cluster.add({ number: 1 }), await cluster.add({ number: 2 })];
@@ -212,7 +217,8 @@ describe('a marker that must not count', () => {
     });
     expect(await runPgarc(['wal-push', one.path], { env: moved })).toMatchObject({ code: 0 });
     expect(await isStored(other, one.name, one.bytes)).toBe(true);
-    await writeFile(file, `store: ${other.env.PGARC_STORE}\n`);
+    await write(`${file}.new`, `store: ${other.env.PGARC_STORE}\n`);
+    await rename(`${file}.new`, file);
     expect(await runPgarc(['wal-push', two.path], marker)).toMatchObject({ code: 1 });
     expect(await runPgarc(['wal-push', two.path], { env: fileEnv })).toMatchObject({ code: 0 });
     expect(await isStored(other, two.name, two.bytes)).toBe(true);

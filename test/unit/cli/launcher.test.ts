@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { PGARC, ROOT } from '../../support/pgarc.ts';
 import { makeTemporaryFolder } from '../../support/temporary.ts';
+import { asUnprivileged } from '../../support/unprivileged.ts';
 
 const SHELLS = [['dash'], ['bash', '--posix'], ['bash'], ['busybox', 'sh']].filter(isInstalled);
 
@@ -107,6 +108,46 @@ describe.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))('under %
       expect(run(PGARC, args, { shell, env: { ...env, PGDATA: cluster } }).code).toBe(standby);
     },
   );
+
+  it.runIf(isInstalled(['prlimit']))('holds that when it can start no process', async () => {
+    const cluster = await makeTemporaryFolder();
+    await writeFile(join(cluster, 'PG_VERSION'), '15\n');
+    const env = { PGARC_NODE: await makeFakeNode('exit 0'), PATH: process.env.PATH ?? '' };
+    const attempt = async (...args: string[]) => {
+      const command = ['--nproc=1', ...shell, PGARC, ...args];
+      // Of an account whose processes are counted: root's are not.
+      const child = spawn(...asUnprivileged('prlimit', command), { cwd: cluster, env });
+      let stderr = '';
+      child.stderr.on('data', (data) => {
+        stderr += data;
+      });
+      // bash tries again after 1, 2, 4 and 8 s, at once when it is told of the end of some process.
+      const told = setInterval(() => child.kill('SIGCHLD'), 100);
+      const code = await new Promise((resolve) => child.on('close', resolve));
+      clearInterval(told);
+      expect(stderr).toMatch(/fork/);
+      return code;
+    };
+    const fetch = ['wal-fetch', '000000010000000000000001', 'pg_wal/RECOVERYXLOG'];
+    expect(await attempt('wal-push', 'x')).toBe(1);
+    expect(await attempt(...fetch)).toBe(255);
+    await writeFile(join(cluster, 'standby.signal'), '');
+    expect(await attempt(...fetch)).toBe(75);
+  });
+
+  it('holds that when it can open no pipe', async () => {
+    const link = join(await makeTemporaryFolder(), 'pgarc');
+    await symlink(PGARC, link);
+    const env = { PGARC_NODE: await makeFakeNode('exit 7') };
+    // All descriptors but those that a program needs to start: the link is read through a pipe.
+    const taken = [3, 4, 5, 6, 7, 8, 9].map((descriptor) => `${descriptor}</dev/null`).join(' ');
+    const limited = ['sh', '-c', `exec ${taken} && ulimit -n 12 && exec "$@"`, 'sh', ...shell];
+    const push = run(link, ['wal-push', 'x'], { shell: limited, env });
+    const fetch = run(link, ['wal-fetch', '000000010000000000000001', 'x'], { shell: limited, env });
+    // bash goes on without what it would have read.
+    expect(push).toMatchObject({ code: shell[0] === 'bash' ? 7 : 1, stderr: expect.stringMatching(/pipe/i) });
+    expect(fetch).toMatchObject({ code: 255, stderr: expect.stringMatching(/pipe/i) });
+  });
 
   it('passes a signal on and waits for the answer', async () => {
     const node = await makeFakeNode(

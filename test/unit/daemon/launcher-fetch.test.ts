@@ -56,6 +56,7 @@ beforeEach(async () => {
     pid: process.pid,
     lockFd: held[0]!.fd,
     controlFd: held[1]!.fd,
+    settingsFd: undefined,
     pgdata: cluster.data,
     fingerprint: fingerprintOf(env, env.PGARC_CONFIG!)!,
   });

@@ -1,5 +1,18 @@
 import { spawnSync } from 'node:child_process';
-import { copyFile, mkdir, open, rename, rm, stat, symlink, utimes, writeFile } from 'node:fs/promises';
+import {
+  copyFile,
+  type FileHandle,
+  link,
+  mkdir,
+  open,
+  readFile,
+  rename,
+  rm,
+  stat,
+  symlink,
+  utimes,
+  writeFile,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { fingerprintOf } from '../../../src/daemon/fingerprint.ts';
@@ -24,7 +37,9 @@ interface Scene {
   name: string;
   path: string;
   env: Record<string, string>;
-  publish(change?: { pid?: number; lockFd?: number; controlFd?: number }): Promise<void>;
+  publish(change?: { pid?: number }): Promise<void>;
+  /** What the daemon does with the settings file it was started with. */
+  holdSettings(): Promise<void>;
   mark(name: string, path: string): Promise<void>;
   close(): Promise<void>;
 }
@@ -60,21 +75,28 @@ async function setUp(): Promise<Scene> {
     ).toBe(true);
   };
   await mark(name, path);
+  let settings: FileHandle | undefined;
   const publish: Scene['publish'] = (change = {}) =>
     writeState(join(spool, 'daemon'), {
       pid: process.pid,
       lockFd: lock.fd,
       controlFd: control.fd,
+      settingsFd: settings?.fd,
       pgdata: cluster.data,
       fingerprint: fingerprintOf(env, env.PGARC_CONFIG) ?? '',
       ...change,
     });
   await publish();
-  const close = async () => {
-    await lock.close();
-    await control.close();
+  const holdSettings = async () => {
+    await settings?.close();
+    settings = await open(env.PGARC_CONFIG, 'r');
+    await copyModified(await settings.stat({ bigint: true }), join(spool, 'daemon.settings'));
+    await publish();
   };
-  return { cluster, spool, name, path, env, publish, mark, close };
+  const close = async () => {
+    for (const handle of [lock, control, settings]) await handle?.close();
+  };
+  return { cluster, spool, name, path, env, publish, holdSettings, mark, close };
 }
 
 function push(
@@ -195,11 +217,11 @@ describe.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))('under %
   });
 
   it('is not taken when the settings file changed, came or went', async () => {
-    const [file, mark] = [scene.env.PGARC_CONFIG!, join(scene.spool, 'daemon.settings')];
+    const file = scene.env.PGARC_CONFIG!;
     await writeFile(file, 'log-level: debug\n');
     expectRefused();
     const was = await stat(file, { bigint: true });
-    await copyModified(was, mark);
+    await scene.holdSettings();
     expectTaken();
     await writeFile(file, 'store: file:///another\n');
     await copyTime({ mtimeNs: was.mtimeNs - 3_600_000_000_000n }, file);
@@ -207,6 +229,37 @@ describe.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))('under %
     await copyTime({ mtimeNs: was.mtimeNs + 2_000_000_000n }, file);
     expectRefused();
     await rm(file);
+    expectRefused();
+  });
+
+  it('is not taken when the settings file was replaced by one of the same time', async () => {
+    const file = scene.env.PGARC_CONFIG!;
+    const [mine, other] = [join(folder, 'mine.yaml'), join(folder, 'other.yaml')];
+    for (const path of [mine, other]) {
+      await writeFile(path, `store: file:///${path}\n`);
+      // As on systems whose images are made to be the same each time.
+      await utimes(path, 1, 1);
+    }
+    await symlink(mine, file);
+    await scene.holdSettings();
+    expectTaken();
+    const replace = async (make: (path: string) => Promise<void>) => {
+      await make(`${file}.new`);
+      await rename(`${file}.new`, file);
+    };
+    await replace((path) => symlink(other, path));
+    expectRefused();
+    await replace((path) => link(mine, path));
+    expectTaken();
+    await replace((path) => link(other, path));
+    expectRefused();
+    // A state without the descriptor is that of an older daemon.
+    const state = join(scene.spool, 'daemon');
+    await replace((path) => link(mine, path));
+    await writeFile(state, (await readFile(state, 'utf8')).replace(/ \d+\n/, '\n'));
+    expectRefused();
+    await rm(file);
+    await rm(join(scene.spool, 'daemon.settings'));
     expectRefused();
   });
 
@@ -262,12 +315,16 @@ describe.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))('under %
     const file = scene.env.PGARC_CONFIG!;
     const plain = join(await makeTemporaryFolder('plain'), 'spool');
     await rename(scene.spool, plain);
+    await symlink(plain, scene.spool);
     const settle = async (text: string) => {
       await writeFile(file, text);
-      await copyModified(await stat(file, { bigint: true }), join(plain, 'daemon.settings'));
+      await scene.holdSettings();
     };
     const unset = { PGARC_SPOOL: '' };
     await settle(`# spool: /no\nlog-level: info\nspool:   ${plain}  \nscope: x\n`);
+    expectTaken(undefined, unset);
+    // Without an end of the last line.
+    await settle(`scope: x\nspool: ${plain}`);
     expectTaken(undefined, unset);
     for (const written of [`"${plain}"`, `${plain} # mine`, 'relative', '/a b', '|']) {
       await settle(`spool: ${written}\n`);
