@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { describeLeftOut } from '../../src/backup/left-out.ts';
 import type { PushedBackup } from '../../src/backup/push/push.ts';
 import { EXIT_WARNINGS } from '../../src/errors.ts';
 import { formatBytes, formatDuration, formatRate } from '../../src/report/units.ts';
@@ -15,7 +16,7 @@ interface Options {
 export function define(command: Command, context: CliContext): void {
   describe(command, {
     description:
-      'Takes a full base backup of the running server on this host, primary or standby, and stores it. Needs a working archive_command. Page checksums are verified on the way; damaged pages are reported and end it with exit code 3, the backup is stored all the same. Where etcd is set, one backup runs in a scope at a time.',
+      'Takes a full base backup of the running server on this host, primary or standby, and stores it. Needs a working archive_command. Page checksums are verified on the way; damaged pages are reported, and so are links and special files in the data directory, which are not in the backup; both end it with exit code 3, the backup is stored all the same. Where etcd is set, one backup runs in a scope at a time.',
     exitCodes: [3, 4, 6, 7],
     examples: [
       'pgarc backup-push /var/lib/postgresql/15/main',
@@ -31,7 +32,7 @@ export function define(command: Command, context: CliContext): void {
       const backup = await runPush(context, pgdata, options);
       if (options.json) context.printJson(describeBackup(backup));
       else context.stdout.write(renderBackup(backup));
-      if (backup.damagedPages.length > 0) context.setExitCode(EXIT_WARNINGS);
+      if (backup.damagedPages.length > 0 || backup.leftOut.length > 0) context.setExitCode(EXIT_WARNINGS);
     });
 }
 
@@ -65,7 +66,7 @@ function describeBackup(backup: PushedBackup): unknown {
 }
 
 function renderBackup(backup: PushedBackup): string {
-  const { name, durationMs, uncompressedSize, storedSize, damagedPages } = backup;
+  const { name, durationMs, uncompressedSize, storedSize, damagedPages, leftOut } = backup;
   const rate = formatRate(uncompressedSize / Math.max(durationMs / 1000, 0.001));
   const lines = [
     name,
@@ -74,5 +75,6 @@ function renderBackup(backup: PushedBackup): string {
   ];
   if (damagedPages.length > 0) lines.push(`  damaged pages: ${damagedPages.length}`);
   else if (!backup.pagesChecked) lines.push('  page checksums are off in this cluster');
+  if (leftOut.length > 0) lines.push(`  not in it: ${describeLeftOut(leftOut)}`);
   return `${lines.join('\n')}\n`;
 }

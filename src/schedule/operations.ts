@@ -1,3 +1,4 @@
+import { describeLeftOut } from '../backup/left-out.ts';
 import { pushBackupHere } from '../backup/push/push-here.ts';
 import { verifyBackups } from '../backup/verify.ts';
 import { guardStore } from '../cluster/guard-store.ts';
@@ -22,9 +23,16 @@ type Operation = (deps: OperationDeps, context: RunContext, signal: AbortSignal)
 
 const OPERATIONS: Readonly<Record<JobName, Operation>> = {
   async backup(deps, { emit }, signal) {
-    const { name, damagedPages } = await pushBackupHere({ ...deps, emit }, { permanent: false }, signal);
-    if (damagedPages.length === 0) return { outcome: 'ok', backup: name };
-    return { outcome: 'warnings', backup: name, message: `it has ${damagedPages.length} damaged pages` };
+    const { name, damagedPages, leftOut } = await pushBackupHere(
+      { ...deps, emit },
+      { permanent: false },
+      signal,
+    );
+    const warnings: string[] = [];
+    if (damagedPages.length > 0) warnings.push(`it has ${damagedPages.length} damaged pages`);
+    if (leftOut.length > 0) warnings.push(`it lacks ${describeLeftOut(leftOut)}`);
+    if (warnings.length === 0) return { outcome: 'ok', backup: name };
+    return { outcome: 'warnings', backup: name, message: warnings.join('; ') };
   },
 
   async retain({ settings, store }, { emit }, signal) {

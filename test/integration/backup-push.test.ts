@@ -1,4 +1,4 @@
-import { open, readFile, stat, writeFile } from 'node:fs/promises';
+import { open, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseJson } from '../../src/backup/format/json.ts';
@@ -22,6 +22,7 @@ interface Pushed {
   storedSize: number;
   files: number;
   damagedPages: { file: string; block: number }[];
+  leftOut: unknown[];
 }
 
 async function push(server: TestPostgres, store: TestStore, ...args: string[]): Promise<Pushed> {
@@ -238,6 +239,39 @@ describe('backup-push', () => {
     const note = JSON.parse((await store.read(`basebackups_005/${pushed.name}/pgarc.json`)).toString());
     expect(note.pageChecksums).toEqual({ checked: true, damaged: pushed.damagedPages });
     await server.query('drop table d');
+  });
+});
+
+describe('backup-push of a data directory with a link to a configuration file', () => {
+  it('ends with a warning, and so does the restore', async () => {
+    const store = await makeStore('folder');
+    const server = await startPostgres({ archive: true, env: store.env });
+    const outside = join(await makeTemporaryFolder('etc'), 'my.conf');
+    await writeFile(outside, '');
+    await symlink(outside, join(server.dataDir, 'my.conf'));
+    const env = { ...store.env, ...server.env };
+    const result = await runPgarc(['backup-push', server.dataDir, '--json'], { env });
+    expect([result.code, result.stderr]).toEqual([3, expect.stringContaining('/my.conf')]);
+    const pushed: Pushed = JSON.parse(result.stdout);
+    const leftOut = [{ path: '/my.conf', kind: 'symlink', target: outside }];
+    expect(pushed.leftOut).toEqual(leftOut);
+    const key = `basebackups_005/${pushed.name}/pgarc.json`;
+    const note = JSON.parse((await store.read(key)).toString());
+    expect(note.leftOut).toEqual(leftOut);
+
+    const restore = async () =>
+      runPgarc(['backup-fetch', join(await makeTemporaryFolder('restored'), 'data'), 'LATEST'], {
+        env: store.env,
+      });
+    const restored = await restore();
+    expect([restored.code, restored.stderr]).toEqual([
+      3,
+      expect.stringContaining(`lacks my.conf (a symbolic link to ${outside})`),
+    ]);
+    // As an earlier pgarc wrote it.
+    const { leftOut: _, ...earlier } = note;
+    await store.write(key, Buffer.from(JSON.stringify(earlier)));
+    expect((await restore()).code).toBe(0);
   });
 });
 

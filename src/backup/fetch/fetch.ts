@@ -24,7 +24,7 @@ import { runSteps, totalBytes } from './run-steps.ts';
 import { spaceNeeds } from './space-needs.ts';
 import { placeTablespaces, type Tablespace, type TablespaceOptions } from './tablespaces.ts';
 import { Tree } from './tree.ts';
-import { collectWarnings, warnOfForeignArchive } from './warnings.ts';
+import { collectLeftOut, collectWarnings, warnOfForeignArchive } from './warnings.ts';
 
 export interface FetchDeps {
   store: ObjectStore;
@@ -97,6 +97,7 @@ export async function fetchBackup(
   );
   const newest = chain.at(-1) as BackupContents;
   await warnOfForeignArchive(deps, backup, signal);
+  const leftOut = await collectLeftOut(store, backup, signal);
   const steps = planSteps(chain);
   const found = await findTablespaces(store, newest, signal);
   const tablespaces = await placeTablespaces(found, options.tablespaces, pgdata);
@@ -152,7 +153,7 @@ export async function fetchBackup(
     bytes: progress.doneBytes,
     storedBytes: progress.storedBytes,
     durationMs: performance.now() - started,
-    warnings: [...warnings, ...collectWarnings(newest, held, progress, owner)],
+    warnings: [...warnings, ...leftOut, ...collectWarnings(newest, held, progress, owner)],
   };
 }
 

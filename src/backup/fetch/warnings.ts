@@ -2,6 +2,7 @@ import type { Emit } from '../../report/events.ts';
 import type { ObjectStore } from '../../store/store.ts';
 import { readIdentity } from '../../wal/identity.ts';
 import type { Backup } from '../catalog.ts';
+import { describeLeftOut, readLeftOut } from '../left-out.ts';
 import type { BackupContents } from './contents.ts';
 import type { Held } from './extract.ts';
 import type { Owner } from './owner.ts';
@@ -35,6 +36,17 @@ export function collectWarnings(
     warnings.push('the files belong to root, and PostgreSQL does not start as root: chown them to its user');
   }
   return warnings;
+}
+
+/** What the data directory held besides the backup, as pgarc notes it. */
+export async function collectLeftOut(
+  store: ObjectStore,
+  backup: Backup,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const leftOut = await readLeftOut(store, backup.name, signal);
+  if (leftOut.length === 0) return [];
+  return [`the backup lacks ${describeLeftOut(leftOut)}: put back what the server needs before you start it`];
 }
 
 /** The WAL beside a backup of another cluster cannot be replayed onto it. */

@@ -2,7 +2,7 @@ import type { Lsn } from '../../wal/lsn.ts';
 import { DATE_FORMAT, type Metadata, type Sentinel, type Spec } from '../format/sentinel.ts';
 import type { DamagedPage } from './pages.ts';
 import type { StoredTar } from './upload.ts';
-import type { Tablespace, WalkedEntry } from './walk.ts';
+import type { LeftOut, Tablespace, WalkedEntry } from './walk.ts';
 
 /** Everything the JSON objects of a full backup say. Sizes are bytes. */
 export interface BackupFacts {
@@ -68,9 +68,17 @@ function makeSpec(facts: BackupFacts): Spec {
 }
 
 /** pgarc's own note in a backup: what the other objects have no place for. */
-export function makeNote(version: string, pagesChecked: boolean, damaged: readonly DamagedPage[]): Buffer {
-  const note = { format: 1, writer: `pgarc ${version}`, pageChecksums: { checked: pagesChecked, damaged } };
-  return Buffer.from(`${JSON.stringify(note)}\n`);
+export function makeNote(note: {
+  version: string;
+  pagesChecked: boolean;
+  damaged: readonly DamagedPage[];
+  leftOut: readonly LeftOut[];
+}): Buffer {
+  const { version, pagesChecked, damaged, leftOut } = note;
+  const pageChecksums = { checked: pagesChecked, damaged };
+  return Buffer.from(
+    `${JSON.stringify({ format: 1, writer: `pgarc ${version}`, pageChecksums, leftOut })}\n`,
+  );
 }
 
 const PIECE = 256 * 1024;

@@ -111,7 +111,7 @@ async function storeLists(
     walRanges: [{ timeline, startLsn, endLsn: stopped.stopLsn }],
   });
   const listed = formatFilesMetadata(entriesOf(walk, uploaded), [...uploaded.tars, labelTar.tar]);
-  const note = makeNote(options.version, options.pagesChecked, options.damaged);
+  const note = makeNote({ ...options, leftOut: walk.leftOut });
   await inParallel(signal, [
     (each) => store.putStream(manifestKey(backup), toAsync(manifest), { signal: each }),
     (each) => store.putStream(filesMetadataKey(backup), toAsync(listed), { signal: each }),

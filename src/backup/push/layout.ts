@@ -69,6 +69,11 @@ export function isLeftOut(folder: Folder, entry: string): boolean {
   }
 }
 
+/** True for where the server's logs lie by default, and did before PostgreSQL 10. */
+export function isLogs(folder: Folder, entry: string): boolean {
+  return folder === 'root' && (entry === 'log' || entry === 'pg_log');
+}
+
 /** A relation's file: which relation, which fork, which file of it. */
 export interface RelationFile {
   number: string;

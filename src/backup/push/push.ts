@@ -19,7 +19,7 @@ import { NEEDS_PRIMARY } from './needs-primary.ts';
 import { type DamagedPage, PageChecker } from './pages.ts';
 import { requireArchiving } from './preflight.ts';
 import { uploadFiles } from './upload.ts';
-import { walkDataDirectory } from './walk.ts';
+import { type LeftOut, walkDataDirectory } from './walk.ts';
 
 export interface PushDeps {
   store: ObjectStore;
@@ -63,6 +63,8 @@ export interface PushedBackup {
   /** False when the cluster has no page checksums. */
   pagesChecked: boolean;
   damagedPages: readonly DamagedPage[];
+  /** Links and special files of the data directory, which are not in it. */
+  leftOut: readonly LeftOut[];
 }
 
 const LABEL = 'pgarc backup-push';
@@ -212,6 +214,7 @@ async function takeBackup(
       permanent: options.permanent,
       pagesChecked: pages !== undefined,
       damagedPages: damaged,
+      leftOut: walk.leftOut,
     };
   } catch (error) {
     tell(deps, 'giving the backup up and removing what was stored');

@@ -4,7 +4,7 @@ import { setImmediate as yieldLoop } from 'node:timers/promises';
 import { PgarcError } from '../../errors.ts';
 import type { Emit } from '../../report/events.ts';
 import { decodeName, encodeName, hasRawBytes } from '../format/name-bytes.ts';
-import { describeReadError } from './file-io.ts';
+import { describeReadError, isGone } from './file-io.ts';
 import {
   type Folder,
   findUnlogged,
@@ -12,6 +12,7 @@ import {
   isEssential,
   isKeptEmpty,
   isLeftOut,
+  isLogs,
   parseRelationFile,
 } from './layout.ts';
 
@@ -38,12 +39,22 @@ export interface Tablespace {
   location: string;
 }
 
+/** An entry of the data directory that is in no backup, and that no server makes anew. */
+export interface LeftOut {
+  /** As of a member of the tar: `/postgresql.conf`. */
+  path: string;
+  kind: 'symlink' | 'special';
+  /** Where a link leads. */
+  target?: string;
+}
+
 export interface Walk {
   directories: WalkedEntry[];
   /** Without pg_control. */
   files: WalkedEntry[];
   control: WalkedEntry;
   tablespaces: Tablespace[];
+  leftOut: LeftOut[];
   /** Bytes of everything seen, directories and what is left out included, as WAL-G counts it. */
   catalogSize: number;
 }
@@ -69,7 +80,13 @@ export async function walkDataDirectory(
   emit: Emit,
   signal: AbortSignal,
 ): Promise<Walk> {
-  const walk: Omit<Walk, 'control'> = { directories: [], files: [], tablespaces: [], catalogSize: 0 };
+  const walk: Omit<Walk, 'control'> = {
+    directories: [],
+    files: [],
+    tablespaces: [],
+    leftOut: [],
+    catalogSize: 0,
+  };
   let control: WalkedEntry | undefined;
   const todo = ['/'];
   const inside = await findInnerTablespaces(pgdata);
@@ -102,17 +119,27 @@ export async function walkDataDirectory(
         walk.directories.push(describe(member, stats));
         if (!isKeptEmpty(folder, entry) && !inside.has(member)) todo.push(member);
       } else if (stats.isSymbolicLink()) {
-        const found = await followLink(pgdata, member, folder, entry, versionDirectory, emit);
-        if (found?.tablespace !== undefined) walk.tablespaces.push(found.tablespace);
-        if (found !== undefined) walk.directories.push(found.directory);
-        if (found?.tablespace !== undefined) todo.push(found.directory.name);
-      } else if (!stats.isSocket()) {
-        emit({ type: 'warning', message: `left out ${pgdata}${member}: it is a special file` });
+        const found = await followLink(pgdata, member, folder, entry, versionDirectory);
+        if (found.tablespace !== undefined) walk.tablespaces.push(found.tablespace);
+        if (found.directory !== undefined) walk.directories.push(found.directory);
+        if (found.tablespace !== undefined) todo.push(found.directory.name);
+        if (found.leftOut !== undefined) walk.leftOut.push(found.leftOut);
+      } else if (!stats.isSocket() && !isLeftOut(folder, entry)) {
+        walk.leftOut.push({ path: member, kind: 'special' });
       }
     }
   }
   if (control === undefined) throw new PgarcError('failed', `${pgdata}${CONTROL} has vanished`);
+  for (const each of walk.leftOut) tellOf(each, pgdata, emit);
   return { ...walk, control };
+}
+
+function tellOf({ path, kind, target }: LeftOut, pgdata: string, emit: Emit): void {
+  const what = kind === 'symlink' ? `a symbolic link to ${target}` : 'a special file';
+  const message = `left out ${pgdata}${path}: it is ${what}`;
+  const hint =
+    'What lies outside of the data directory is not part of a backup: keep a copy, a restored server may need it.';
+  emit({ type: 'warning', message, ...(kind === 'symlink' ? { hint } : {}) });
 }
 
 function isOmitted(folder: Folder, entry: string, unlogged: ReadonlySet<string> | undefined): boolean {
@@ -122,10 +149,9 @@ function isOmitted(folder: Folder, entry: string, unlogged: ReadonlySet<string> 
   return file !== undefined && file.fork !== 'init' && unlogged.has(file.number);
 }
 
-interface Followed {
-  directory: WalkedEntry;
-  tablespace?: Tablespace;
-}
+type Followed =
+  | { directory: WalkedEntry; tablespace?: Tablespace; leftOut?: never }
+  | { directory?: never; tablespace?: never; leftOut?: LeftOut };
 
 /** Links: to a tablespace, in the place of a directory that is kept empty (pg_wal), or foreign. */
 async function followLink(
@@ -134,14 +160,13 @@ async function followLink(
   folder: Folder,
   entry: string,
   versionDirectory: string,
-  emit: Emit,
-): Promise<Followed | undefined> {
+): Promise<Followed> {
   if (folder === 'tablespaces' && /^\d+$/.test(entry)) {
     const directory = `${member}/${versionDirectory}`;
     const stats = lookAt(pgdata, directory);
     if (stats === undefined) {
       // Dropped at this moment: then the link is gone too.
-      if (lookAt(pgdata, member) === undefined) return undefined;
+      if (lookAt(pgdata, member) === undefined) return {};
       throw new PgarcError('failed', `tablespace ${entry} has no directory ${pgdata}${directory}`);
     }
     const location = decodeName(await readlink(pathOf(pgdata, member), { encoding: 'buffer' }));
@@ -149,8 +174,9 @@ async function followLink(
   }
   if (isKeptEmpty(folder, entry)) {
     const target = statSync(pathOf(pgdata, member), { bigint: true, throwIfNoEntry: false });
-    return target?.isDirectory() ? { directory: describe(member, target) } : undefined;
+    return target?.isDirectory() ? { directory: describe(member, target) } : {};
   }
+  if (isLeftOut(folder, entry)) return {};
   if (isEssential(member)) {
     throw new PgarcError(
       'refused',
@@ -160,12 +186,23 @@ async function followLink(
       },
     );
   }
-  emit({
-    type: 'warning',
-    message: `left out ${pgdata}${member}: it is a symbolic link to ${await readlink(pathOf(pgdata, member))}`,
-    hint: 'What lies outside of the data directory is not part of a backup.',
-  });
-  return undefined;
+  if (isLogs(folder, entry)) {
+    // The server makes the directory of its logs when it is not there.
+    const target = statSync(pathOf(pgdata, member), { bigint: true, throwIfNoEntry: false });
+    if (target?.isDirectory()) return {};
+  }
+  const target = await readTarget(pgdata, member);
+  return target === undefined ? {} : { leftOut: { path: member, kind: 'symlink', target } };
+}
+
+/** @returns undefined when the link has vanished */
+async function readTarget(pgdata: string, member: string): Promise<string | undefined> {
+  try {
+    return decodeName(await readlink(pathOf(pgdata, member), { encoding: 'buffer' }));
+  } catch (error) {
+    if (isGone(error)) return undefined;
+    throw describeReadError(error, pgdata, member);
+  }
 }
 
 /** Tablespaces within the data directory: they are walked through their links, and only so. */

@@ -110,7 +110,18 @@ describe('walkDataDirectory', () => {
     const found = await walk();
     expect(found.directoryNames).toContain('/pg_wal');
     expect(found.fileNames).not.toContain('/my.conf');
+    expect(found.leftOut).toEqual([{ path: '/my.conf', kind: 'symlink', target: '/etc/hostname' }]);
     expect(events).toMatchObject([{ type: 'warning', message: expect.stringContaining('my.conf') }]);
+  });
+
+  it('says nothing of links to logs, nor in the place of what is left out in any case', async () => {
+    const elsewhere = await makeTemporaryFolder('log');
+    await symlink(elsewhere, join(pgdata, 'log'));
+    await symlink(elsewhere, join(pgdata, 'pg_stat_tmp'));
+    await symlink('/nonexistent', join(pgdata, 'postmaster.opts'));
+    const found = await walk();
+    expect([found.leftOut, events]).toEqual([[], []]);
+    expect(found.directoryNames).toContain('/pg_stat_tmp');
   });
 
   it('refuses a link in the place of a part of the cluster', async () => {
@@ -126,7 +137,9 @@ describe('walkDataDirectory', () => {
 
   it('warns of a special file', async () => {
     await promisify(execFile)('mkfifo', [join(pgdata, 'pipe')]);
-    expect((await walk()).fileNames).not.toContain('/pipe');
+    const found = await walk();
+    expect(found.fileNames).not.toContain('/pipe');
+    expect(found.leftOut).toEqual([{ path: '/pipe', kind: 'special' }]);
     expect(events).toMatchObject([{ type: 'warning', message: expect.stringContaining('/pipe') }]);
   });
 });
