@@ -143,7 +143,7 @@ export const SCHEMA: Schema = {
     name: 's3-ca-file',
     type: path,
     variables: ['WALG_S3_CA_CERT_FILE', 'AWS_CA_BUNDLE'],
-    description: 'certificate authorities (PEM) to trust beside the usual ones',
+    description: 'certificate authorities (PEM) to trust instead of the usual ones',
   },
   s3StorageClass: {
     name: 's3-storage-class',

@@ -106,12 +106,17 @@ function foreign(status: number, text: string, requestId: string | undefined): S
   return new S3Refusal(status, undefined, describeForeign(text), requestId, false);
 }
 
-/** A few words of what came instead of S3's XML. */
+/**
+ * A few words of what came instead of S3's XML. Documents of other services may hold secrets: of those nothing is
+ * repeated but the name of the root, and of a page its title.
+ */
 function describeForeign(text: string): string {
   if (text === '') return 'an answer S3 does not give';
-  const kind = /^<(!doctype\s+html|html)\b/i.test(text) ? 'HTML instead of XML' : 'no answer of S3';
-  const words = (elementOf(text, 'title') ?? text.replace(/<[^>]*>/g, ' ')).replace(/\s+/g, ' ').trim();
-  return words === '' ? kind : `${kind}: ${words.slice(0, 120)}`;
+  const isHtml = /^<(!doctype\s+html|html)\b/i.test(text);
+  const kind = isHtml ? 'HTML instead of XML' : 'no answer of S3';
+  const words = isHtml ? elementOf(text, 'title') : /^[<{["]/.test(text) ? rootOf(text) : text;
+  const line = (words ?? '').replace(/\s+/g, ' ').trim();
+  return line === '' ? kind : `${kind}: ${line.slice(0, 120)}`;
 }
 
 /** Name of the root element of an XML document. */

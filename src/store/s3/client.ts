@@ -3,6 +3,8 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import type { Settings } from '../../config/settings.ts';
 import { messageOf, PgarcError } from '../../errors.ts';
 import type { Emit } from '../../report/events.ts';
+import { credentialsOf } from './credentials.ts';
+import { stallLimit } from './session.ts';
 import { Transport } from './transport.ts';
 
 /** Middleware of the SDK that costs time or a round trip and does nothing for us. */
@@ -24,10 +26,11 @@ const UNWANTED = [
  * @throws PgarcError `setting-invalid`
  */
 export async function makeClient(settings: Settings, emit: Emit): Promise<S3Client> {
-  const ca = settings.s3CaFile === undefined ? {} : { ca: await readCa(settings.s3CaFile) };
+  const ca = settings.s3CaFile === undefined ? undefined : await readCa(settings.s3CaFile);
+  const requestTimeout = stallLimit(settings);
   const transport = new Transport({
-    ...ca,
-    requestTimeout: settings.requestTimeout,
+    ...(ca === undefined ? {} : { ca }),
+    requestTimeout,
     onRequest: (request) => emit({ type: 'storeRequest', ...request }),
   });
   const client = new S3Client({
@@ -40,7 +43,7 @@ export async function makeClient(settings: Settings, emit: Emit): Promise<S3Clie
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: transport as unknown as NonNullable<S3ClientConfig['requestHandler']>,
     ...(settings.s3Endpoint === undefined ? {} : { endpoint: settings.s3Endpoint }),
-    ...credentialsOf(settings),
+    credentials: credentialsOf(settings, ca, requestTimeout),
   });
   for (const name of UNWANTED) client.middlewareStack.remove(name);
   client.middlewareStack.add(
@@ -59,25 +62,6 @@ export async function makeClient(settings: Settings, emit: Emit): Promise<S3Clie
     { step: 'build', name: 'pgarcHeaders', priority: 'low' },
   );
   return client;
-}
-
-/** Static credentials when they are set, else the SDK's default chain, which it loads when first used. */
-function credentialsOf(settings: Settings): Pick<S3ClientConfig, 'credentials'> {
-  const { awsAccessKeyId, awsSecretAccessKey, awsSessionToken } = settings;
-  if (awsAccessKeyId === undefined && awsSecretAccessKey === undefined) return {};
-  if (awsAccessKeyId === undefined || awsSecretAccessKey === undefined) {
-    const missing = awsAccessKeyId === undefined ? 'aws-access-key-id' : 'aws-secret-access-key';
-    throw new PgarcError('setting-invalid', `${missing} is missing`, {
-      hint: 'Set both the access key id and the secret access key, or neither.',
-    });
-  }
-  return {
-    credentials: {
-      accessKeyId: awsAccessKeyId,
-      secretAccessKey: awsSecretAccessKey,
-      ...(awsSessionToken === undefined ? {} : { sessionToken: awsSessionToken }),
-    },
-  };
 }
 
 async function readCa(file: string): Promise<Buffer> {

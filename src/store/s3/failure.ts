@@ -1,5 +1,6 @@
 import { type ErrorOptions, messageOf, PgarcError } from '../../errors.ts';
 import { S3Refusal } from './answer.ts';
+import { CredentialsFailure } from './credentials-failure.ts';
 import { StalledError } from './idle-timer.ts';
 
 /** Whom an error is about. */
@@ -36,6 +37,9 @@ const PASSING_ERRORS =
 
 /** Those of them that speak of an endpoint where nobody answers. */
 const UNANSWERED = /^(ECONNREFUSED|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOST\w+|ENET\w+)$/;
+
+const CA_HINT =
+  'Name the certificate of the CA that signed for the store with PGARC_S3_CA_FILE; `pgarc config show` has the file now in use.';
 
 const TLS_ERRORS = /CERT|SIGNATURE|^ERR_TLS|^ERR_SSL|^EPROTO$|^HOSTNAME_MISMATCH$/;
 
@@ -119,16 +123,9 @@ function hintFor(status: number, code: string | undefined, isFromStore: boolean)
 
 function judgeError(error: unknown): Judgement {
   const code = codeOf(error);
-  const name = error instanceof Error ? error.name : '';
   const message = describe(error, code);
   if (error instanceof StalledError) return { reason: message, retryable: true };
-  if (/(Credentials|Token)ProviderError/.test(name)) {
-    return {
-      reason: message,
-      retryable: false,
-      hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where the default chain of AWS finds a role.',
-    };
-  }
+  if (error instanceof CredentialsFailure) return judgeCredentials(error);
   if (code !== undefined && PASSING_ERRORS.test(code)) {
     const hint = UNANSWERED.test(code)
       ? { hint: 'Check that the endpoint is the right one, that the store runs, and the network to it.' }
@@ -138,10 +135,34 @@ function judgeError(error: unknown): Judgement {
   if (code !== undefined && TLS_ERRORS.test(code)) {
     const hint = /^ERR_SSL|^EPROTO$/.test(code)
       ? 'Check whether the endpoint speaks https on that port.'
-      : 'Name the certificate of the CA that signed for the store with PGARC_S3_CA_FILE; `pgarc config show` has the file now in use.';
+      : CA_HINT;
     return { reason: message, retryable: false, hint };
   }
   return { reason: message, retryable: false };
+}
+
+function judgeCredentials({ message, status, code }: CredentialsFailure): Judgement {
+  if (status !== undefined) {
+    return {
+      reason: message,
+      retryable: !FINAL_STATUSES.has(status),
+      hint: 'Check the role or profile that the settings of AWS name, whom it trusts, and AWS_ENDPOINT_URL_STS if it is set.',
+    };
+  }
+  if (code !== undefined && PASSING_ERRORS.test(code)) {
+    return {
+      reason: message,
+      retryable: true,
+      hint: 'Check the network to the service that hands out credentials.',
+    };
+  }
+  if (code !== undefined && TLS_ERRORS.test(code))
+    return { reason: message, retryable: false, hint: CA_HINT };
+  return {
+    reason: message,
+    retryable: false,
+    hint: 'Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or run where the default chain of AWS finds a role.',
+  };
 }
 
 /** Connecting to several addresses fails with one error for each and no words of its own. */

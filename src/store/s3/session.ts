@@ -2,7 +2,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import type { Settings } from '../../config/settings.ts';
 import type { Emit } from '../../report/events.ts';
 import { abortLater } from '../abortable.ts';
-import { retry } from '../retry.ts';
+import { retry, SHORTEST_ATTEMPT_MS } from '../retry.ts';
 import { type FailureContext, toStoreError } from './failure.ts';
 
 /** A bucket and a prefix, and how requests to it are made. */
@@ -40,6 +40,11 @@ export interface RequestContext {
 
 /** What a request gets that is finished although the signal aborts, ms. */
 const GRACE_MS = 5_000;
+
+/** How long a request may stand still, ms: no longer than the whole may take, so that patience can be short. */
+export function stallLimit({ requestTimeout, storeTimeout }: Settings): number {
+  return Math.min(requestTimeout, Math.max(SHORTEST_ATTEMPT_MS, storeTimeout));
+}
 
 /** Parameters of new objects, as the settings have them. */
 export function objectOptionsOf(settings: Settings): Record<string, string> {

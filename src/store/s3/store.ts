@@ -11,7 +11,7 @@ import { headObject, listObjects } from './list.ts';
 import { PART_BYTES } from './part-size.ts';
 import { putObject, putObjectIfAbsent } from './put.ts';
 import { putObjectStream } from './put-stream.ts';
-import { objectOptionsOf, type S3Session } from './session.ts';
+import { objectOptionsOf, type S3Session, stallLimit } from './session.ts';
 import { sweepUploads } from './sweep.ts';
 import { keepsVersions } from './versioning.ts';
 
@@ -43,7 +43,7 @@ export async function openS3Store(
     ) as string[],
     emit,
     storeTimeout: settings.storeTimeout,
-    requestTimeout: settings.requestTimeout,
+    requestTimeout: stallLimit(settings),
     objectOptions: objectOptionsOf(settings),
     knowsCondition: true,
   };

@@ -50,6 +50,24 @@ test('a page of a proxy is not the store’s, whatever its status', () => {
   }
 });
 
+test('of another service’s answer nothing is repeated', () => {
+  const secret = 's3cr3t';
+  for (const [text, message] of [
+    [
+      `<AssumeRoleResponse><SecretAccessKey>${secret}</SecretAccessKey>`,
+      'no answer of S3: AssumeRoleResponse',
+    ],
+    [`<?xml version="1.0"?>\n<Answer><title>${secret}</title></Answer>`, 'no answer of S3: Answer'],
+    [`<html><head></head><body>${secret}</body></html>`, 'HTML instead of XML'],
+    [JSON.stringify({ SecretAccessKey: secret }), 'no answer of S3'],
+    ['no healthy upstream', 'no answer of S3: no healthy upstream'],
+  ] as const) {
+    for (const status of [200, 404, 500]) {
+      expect(refusal('result', status, {}, Buffer.from(text)).message).toBe(message);
+    }
+  }
+});
+
 test('an error tells code, words and request', () => {
   const body = Buffer.from(
     '<?xml version="1.0"?><Error><Code>NoSuchKey</Code><Message>It&apos;s &lt;gone&gt;</Message><RequestId>R1</RequestId></Error>',

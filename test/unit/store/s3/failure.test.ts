@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { S3Refusal } from '../../../../src/store/s3/answer.ts';
+import { toCredentialsFailure } from '../../../../src/store/s3/credentials-failure.ts';
 import { toStoreError } from '../../../../src/store/s3/failure.ts';
 import { StalledError } from '../../../../src/store/s3/idle-timer.ts';
 
@@ -7,6 +8,10 @@ const context = { endpoint: 'https://s3.test', bucket: 'b', secrets: ['s3cr3t'] 
 
 function systemError(code: string, message = code): Error {
   return Object.assign(new Error(message), { code });
+}
+
+function answered(httpStatusCode: number): Error {
+  return Object.assign(new Error('s3cr3t'), { $metadata: { httpStatusCode } });
 }
 
 test.each([
@@ -34,12 +39,27 @@ test.each([
   [systemError('SELF_SIGNED_CERT_IN_CHAIN'), false],
   [systemError('ERR_TLS_CERT_ALTNAME_INVALID'), false],
   [systemError('EPROTO'), false],
-  [Object.assign(new Error('none found'), { name: 'CredentialsProviderError' }), false],
+  [toCredentialsFailure(new Error('none found')), false],
+  [toCredentialsFailure(systemError('ECONNREFUSED')), true],
+  [toCredentialsFailure(systemError('SELF_SIGNED_CERT_IN_CHAIN')), false],
+  [toCredentialsFailure(answered(503)), true],
+  [toCredentialsFailure(answered(403)), false],
   [new TypeError('a mistake of ours'), false],
 ])('%s: retryable %s', (error, retryable) => {
   const failure = toStoreError(error, 'GetObject x', context);
   expect(failure).toMatchObject({ code: 'store-unreachable', exitCode: 7, retryable });
   expect(failure.message).toContain('https://s3.test, bucket b, failed GetObject x: ');
+});
+
+test.each([
+  new SyntaxError(`Unexpected token 's', "s3cr3t" is not valid JSON`),
+  new Error('@aws-sdk XML parse error: missing </s3cr3t>\n  Deserialization error: to see more'),
+  new Error('Command failed: hand-out --password s3cr3t\ns3cr3t'),
+  answered(200),
+])('what a service or command hands out is not told: %s', (error) => {
+  const failure = toStoreError(toCredentialsFailure(error), 'PutObject x', { ...context, secrets: [] });
+  expect(failure.message).toContain('failed PutObject x: no credentials: ');
+  expect(JSON.stringify([failure.message, failure.details, `${failure.cause}`])).not.toContain('s3cr3t');
 });
 
 test('the store’s own words and no secrets', () => {
