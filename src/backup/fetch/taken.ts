@@ -6,6 +6,7 @@ import { toPath } from '../format/name-bytes.ts';
 import { type Claim, claimDirectory, releaseClaim } from './claim.ts';
 import { formatMark, listBesideMark, MARK, type Mark, parseMark } from './mark.ts';
 import type { Owner } from './owner.ts';
+import { quoteForShell } from './recovery-settings.ts';
 import { syncPath } from './sync.ts';
 
 /** A directory whose mark this process keeps locked. */
@@ -32,11 +33,15 @@ export async function readMark(directory: string): Promise<Mark | undefined> {
  * Makes a directory where it is absent, and locks its mark, which is made where there is none.
  * @throws PgarcError `locked` while another process restores into it, `refused`
  */
-export async function takeDirectory(path: string, owner: Owner | undefined): Promise<Taken> {
+export async function takeDirectory(
+  path: string,
+  owner: Owner | undefined,
+  lock: Lock = tryLock,
+): Promise<Taken> {
   const claim = await claimDirectory(path, owner);
   let handle: FileHandle | undefined;
   try {
-    handle = await lockMark(path);
+    handle = await lockMark(path, lock);
     if (owner !== undefined) await handle.chown(owner.uid, owner.gid);
     const mark = parseMark(await handle.readFile('utf8'));
     return { claim, handle, mark, isOccupied: (await listBesideMark(path)).length > 0 };
@@ -74,18 +79,65 @@ export async function removeMark(taken: Taken): Promise<void> {
 
 /**
  * Looks at the lock of a directory that has a mark.
- * @throws PgarcError `locked` when another process has it
+ * @throws PgarcError `locked` when another process has it, or may have it
  */
-export async function requireUntaken(path: string): Promise<void> {
+export async function requireUntaken(path: string, lock: Lock = tryLock): Promise<void> {
   const handle = await open(markOf(path), 'r+').catch(() => undefined);
   if (handle === undefined) return;
   try {
-    if ((await loadNative()) === undefined) throw perhapsBusy(path);
-    await holdLock(handle, path);
-  } catch (error) {
-    throw isPgarcError(error, 'locked') && error.cause === undefined ? busy(path, error) : error;
+    if (!(await lock(handle, path))) throw perhapsBusy(path);
   } finally {
     await handle.close();
+  }
+}
+
+/** Locks an open mark. @returns false where there are no locks @throws PgarcError `locked` */
+export type Lock = (handle: FileHandle, directory: string) => Promise<boolean>;
+
+async function tryLock(handle: FileHandle, directory: string): Promise<boolean> {
+  if ((await loadNative()) === undefined) return false;
+  try {
+    await holdLock(handle, directory);
+    return true;
+  } catch (error) {
+    if (isPgarcError(error, 'locked')) throw busy(directory, error);
+    return false;
+  }
+}
+
+/** @throws PgarcError `locked` */
+async function lockMark(directory: string, lock: Lock): Promise<FileHandle> {
+  const path = markOf(directory);
+  const made = await openMark(directory, 'ax+');
+  const handle = made ?? (await openMark(directory, 'a+'));
+  if (handle === undefined) throw busy(directory);
+  try {
+    const isLocked = await lock(handle, directory);
+    // A mark that this process has made is its own, with a lock or without.
+    if (!isLocked && made === undefined) throw perhapsBusy(directory);
+    const [held, there] = [await handle.stat(), await lstat(path).catch(() => undefined)];
+    // The one that had the lock has ended, and its mark with it.
+    if (held.ino !== there?.ino || held.dev !== there.dev) throw busy(directory);
+    return handle;
+  } catch (error) {
+    await handle.close();
+    throw error;
+  }
+}
+
+/** @returns undefined when `ax+` finds one */
+async function openMark(directory: string, flags: 'ax+' | 'a+'): Promise<FileHandle | undefined> {
+  try {
+    return await open(markOf(directory), flags, 0o600);
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
+    if (code === 'EEXIST') return undefined;
+    const isFull = code === 'ENOSPC' || code === 'EDQUOT';
+    throw new PgarcError(
+      isFull ? 'no-space' : 'refused',
+      `${directory} cannot be written to: ${messageOf(cause)}`,
+      { cause },
+    );
   }
 }
 
@@ -97,41 +149,8 @@ function busy(path: string, cause?: unknown): PgarcError {
 }
 
 /** Without locks nobody can tell whether the one that made a mark still lives. */
-function perhapsBusy(path: string, cause: unknown = 'no flock'): PgarcError {
+function perhapsBusy(path: string): PgarcError {
   return new PgarcError('locked', `another pgarc may be restoring into ${path}`, {
-    hint: `This system has no locks to tell. When none is: rm ${path}/${MARK}`,
-    cause,
+    hint: `There are no locks here to tell by. When no other restore runs: rm ${quoteForShell(`${path}/${MARK}`)}`,
   });
-}
-
-/** @throws PgarcError `locked` */
-async function lockMark(directory: string): Promise<FileHandle> {
-  const path = markOf(directory);
-  const handle = await openMark(directory);
-  try {
-    await holdLock(handle, directory);
-    const [held, there] = [await handle.stat(), await lstat(path).catch(() => undefined)];
-    // The one that had the lock has ended, and its mark with it.
-    if (held.ino !== there?.ino || held.dev !== there.dev) throw busy(directory);
-    return handle;
-  } catch (error) {
-    await handle.close();
-    throw isPgarcError(error, 'locked') && error.cause === undefined ? busy(directory, error) : error;
-  }
-}
-
-async function openMark(directory: string): Promise<FileHandle> {
-  const canLock = (await loadNative()) !== undefined;
-  try {
-    return await open(markOf(directory), canLock ? 'a+' : 'ax+', 0o600);
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'EEXIST') throw perhapsBusy(directory, cause);
-    const isFull = code === 'ENOSPC' || code === 'EDQUOT';
-    throw new PgarcError(
-      isFull ? 'no-space' : 'refused',
-      `${directory} cannot be written to: ${messageOf(cause)}`,
-      { cause },
-    );
-  }
 }

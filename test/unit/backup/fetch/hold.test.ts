@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import * as hold from '../../../../src/backup/fetch/hold.ts';
 import { formatMark, MARK, parseMark } from '../../../../src/backup/fetch/mark.ts';
+import { leaveDirectory, requireUntaken, takeDirectory } from '../../../../src/backup/fetch/taken.ts';
 import { makeTemporaryFolder } from '../../../support/temporary.ts';
 import { mountTmpfsAt } from '../../../support/tmpfs.ts';
 
@@ -80,6 +81,20 @@ describe('a directory that is held', () => {
     expect(existsSync(join(pgdata, 'file'))).toBe(true);
     await held.abandon(untold);
     await (await holdDirectory(pgdata)).abandon(untold);
+  });
+});
+
+describe('where there are no locks', () => {
+  const none = async () => false;
+
+  it('a directory is not given to a second process either, and to a later one', async () => {
+    const first = await takeDirectory(pgdata, undefined, none);
+    const again = takeDirectory(pgdata, undefined, none);
+    await expect(again).rejects.toMatchObject({ code: 'locked', hint: expect.stringContaining(MARK) });
+    await expect(requireUntaken(pgdata, none)).rejects.toMatchObject({ code: 'locked' });
+    await leaveDirectory(first);
+    expect(existsSync(pgdata)).toBe(false);
+    await leaveDirectory(await takeDirectory(pgdata, undefined, none));
   });
 });
 
