@@ -44,12 +44,24 @@ export const walS3Bucket: Variable = {
   },
 };
 
-/** WAL-G's methods; those pgarc does not write fall back to its default. */
+/** Methods of WAL-G, of any of its versions, that pgarc does not write, and whether it reads what they wrote. */
+const UNWRITTEN = new Map([
+  ['brotli', true],
+  ['gzip', true],
+  ['lzo', true],
+  ['none', true],
+  ['lzma', false],
+]);
+
+/** WAL-G's methods; those pgarc does not write fall back to its default: archiving must not stop for that. */
 export const walgCompression: Variable = {
   name: 'WALG_COMPRESSION_METHOD',
   read(value, { warn }) {
-    if (value !== 'brotli' && value !== 'lzma') return value === 'zst' ? 'zstd' : value;
-    warn(`WALG_COMPRESSION_METHOD=${value} is read but not written by pgarc: new objects are lz4`);
+    const method = value.toLowerCase();
+    const isRead = UNWRITTEN.get(method);
+    if (isRead === undefined) return method === 'zst' ? 'zstd' : value;
+    const what = isRead ? 'read but not written' : 'neither written nor read';
+    warn(`WALG_COMPRESSION_METHOD=${value} is ${what} by pgarc: new objects are lz4`);
     return 'lz4';
   },
 };

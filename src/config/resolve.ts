@@ -1,9 +1,11 @@
 import { PgarcError } from '../errors.ts';
 import type { Facts, SettingKey } from './definition.ts';
 import { type Environment, type Reading, warnOfUnread } from './foreign.ts';
+import { findForeignEncryption } from './foreign-encryption.ts';
 import { SCHEMA, SETTING_KEYS } from './schema.ts';
 import type { Settings } from './settings.ts';
 import { findUnknownFileKeys, findUnknownVariables, isPlainValue } from './unknown.ts';
+import { hideUserInfo } from './user-info.ts';
 import { variablesOf } from './variables.ts';
 
 /** Everything settings are made of. */
@@ -51,6 +53,7 @@ interface Found {
 export function resolveSettings(sources: Sources): ResolvedSettings {
   const problems: Problem[] = [
     ...findUnknownVariables(sources.environment),
+    ...findForeignEncryption(sources.environment),
     ...findUnknownFileKeys(sources.file),
   ];
   const warnings = new Set(warnOfUnread(sources.environment));
@@ -152,7 +155,11 @@ function findFileValue(key: SettingKey, file: SettingsFile | undefined): Found |
 function describeBadValue(key: SettingKey, found: Found): Problem {
   const { name, type, secret } = SCHEMA[key];
   const shown =
-    found.value === '' ? 'an empty value' : secret ? 'the value' : JSON.stringify(found.value.slice(0, 80));
+    found.value === ''
+      ? 'an empty value'
+      : secret
+        ? 'the value'
+        : JSON.stringify(hideUserInfo(found.value).slice(0, 80));
   return {
     name,
     message: `setting ${name} from ${describeOrigin(found.origin)}: ${shown} is not ${type.allowed}`,
@@ -167,7 +174,7 @@ function createSettingsError(problems: readonly Problem[]): PgarcError {
   const hints = problems.flatMap(({ hint }) => hint ?? []);
   return new PgarcError('setting-invalid', problems.map(({ message }) => message).join('\n'), {
     hint:
-      hints.join(' ') ||
+      [...new Set(hints)].join(' ') ||
       'Correct it where it comes from, or take it away there; docs/settings.md has every setting and what is allowed.',
     details: { settings: problems.map(({ name, message }) => ({ name, message })) },
   });

@@ -61,7 +61,7 @@ export const SCHEMA: Schema = {
     type: choice('lz4', 'zstd'),
     variables: [walgCompression],
     fallback: () => 'lz4',
-    description: 'how new objects are compressed; all that WAL-G writes can be read',
+    description: 'how new objects are compressed; all that WAL-G writes can be read, except lzma',
   },
   uploadConcurrency: {
     name: 'upload-concurrency',
@@ -148,21 +148,21 @@ export const SCHEMA: Schema = {
   s3StorageClass: {
     name: 's3-storage-class',
     type: text,
-    variables: ['WALG_S3_STORAGE_CLASS'],
+    variables: ['WALG_S3_STORAGE_CLASS', 'WALE_S3_STORAGE_CLASS'],
     fallbackText: "the bucket's",
     description: 'storage class of new objects',
   },
   s3Sse: {
     name: 's3-sse',
     type: choice('AES256', 'aws:kms'),
-    variables: ['WALG_S3_SSE'],
+    variables: ['WALG_S3_SSE', 'WALE_S3_SSE'],
     fallbackText: "the bucket's",
     description: 'server-side encryption of new objects',
   },
   s3SseKmsKeyId: {
     name: 's3-sse-kms-key-id',
     type: text,
-    variables: ['WALG_S3_SSE_KMS_ID'],
+    variables: ['WALG_S3_SSE_KMS_ID', 'WALE_S3_SSE_KMS_ID'],
     description: 'key of server-side encryption with aws:kms',
   },
   awsAccessKeyId: {

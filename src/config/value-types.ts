@@ -1,4 +1,5 @@
 import { parseCron } from '../schedule/cron-fields.ts';
+import { formatS3Place, parseS3Place, S3_PLACE } from './s3-place.ts';
 
 /** How a setting is written and read. Pure: text in, value out. */
 export interface ValueType<T> {
@@ -136,12 +137,11 @@ export const list: ValueType<readonly string[]> = {
 
 /** Where objects live. A folder's path is taken as it is written, without percent decoding. */
 export const storeLocation: ValueType<string> = {
-  allowed: 's3://BUCKET/PREFIX or file:///DIRECTORY',
+  allowed: `${S3_PLACE} or file:///DIRECTORY`,
   parse(value) {
-    const s3 = /^s3:\/\/([a-z0-9][a-z0-9._-]{0,254})(\/.*)?$/i.exec(value);
-    if (s3 !== null) {
-      const prefix = (s3[2] ?? '').split('/').filter((part) => part !== '');
-      return [`s3://${s3[1]}`, ...prefix].join('/');
+    if (/^s3:\/\//i.test(value)) {
+      const place = parseS3Place(value.slice('s3://'.length));
+      return place && formatS3Place(place);
     }
     const folder = /^(?:file:\/\/(?:localhost)?)?(\/.*)$/.exec(value)?.[1];
     if (folder === undefined || folder.includes('\0')) return undefined;

@@ -1,15 +1,12 @@
 import { resolve } from 'node:path';
+import { formatS3Place, parseS3Place, S3_PLACE, type S3Place } from '../config/s3-place.ts';
+import { hideUserInfo } from '../config/user-info.ts';
 import { PgarcError } from '../errors.ts';
 
 /** Where a store lies, taken apart. */
-export type StoreLocation =
-  | { kind: 's3'; bucket: string /** Without slashes at its ends; may be empty. */; prefix: string }
-  | { kind: 'folder' /** Absolute. */; path: string };
+export type StoreLocation = ({ kind: 's3' } & S3Place) | { kind: 'folder' /** Absolute. */; path: string };
 
 const HINT = 'Use s3://bucket/prefix or file:///absolute/folder.';
-
-/** Rules of S3 for general purpose buckets, and the capitals and underscores that older ones may have. */
-const BUCKET = /^[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]$/;
 
 /**
  * Takes `s3://bucket/prefix` or `file:///dir` apart. Nothing is percent-decoded: what is written is the name.
@@ -27,22 +24,15 @@ export function parseStoreLocation(text: string): StoreLocation {
 /** Writes a location as people write it; never holds credentials. */
 export function formatStoreLocation(location: StoreLocation): string {
   if (location.kind === 'folder') return `file://${location.path}`;
-  return location.prefix === '' ? `s3://${location.bucket}` : `s3://${location.bucket}/${location.prefix}`;
+  return formatS3Place(location);
 }
 
 function parseS3(text: string, rest: string): StoreLocation {
-  const slash = rest.indexOf('/');
-  const bucket = slash < 0 ? rest : rest.slice(0, slash);
-  const prefix = slash < 0 ? '' : rest.slice(slash + 1).replace(/^\/+|\/+$/g, '');
-  if (!BUCKET.test(bucket)) {
-    throw new PgarcError('setting-invalid', `the store ${quote(text)} has no valid bucket name`, {
-      hint: HINT,
-    });
+  const place = parseS3Place(rest);
+  if (place === undefined) {
+    throw new PgarcError('setting-invalid', `the store ${quote(text)} is not ${S3_PLACE}`, { hint: HINT });
   }
-  if (prefix.split('/').some((name) => name === '.' || name === '..')) {
-    throw new PgarcError('setting-invalid', `the store ${quote(text)} has '.' or '..' in its prefix`);
-  }
-  return { kind: 's3', bucket, prefix };
+  return { kind: 's3', ...place };
 }
 
 function parseFolder(text: string, rest: string): StoreLocation {
@@ -55,7 +45,7 @@ function parseFolder(text: string, rest: string): StoreLocation {
   return { kind: 'folder', path: resolve(path) };
 }
 
-/** People do paste keys into URLs (`s3://key:secret@bucket`): what is before an `@` is not repeated. */
+/** People do paste keys into URLs. */
 function quote(text: string): string {
-  return `'${text.replace(/\/\/[^/@]*@/, '//…@')}'`;
+  return `'${hideUserInfo(text)}'`;
 }

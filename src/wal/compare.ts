@@ -1,7 +1,7 @@
 import { isPgarcError, messageOf, PgarcError } from '../errors.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { readFully } from './compress.ts';
-import { MAX_WAL_SIZE, openWalKey } from './read-object.ts';
+import { isReadable, MAX_WAL_SIZE, openWalKey } from './read-object.ts';
 import type { WalSource } from './source.ts';
 
 export interface Comparison {
@@ -22,6 +22,7 @@ export async function compareWithStored(
   source: WalSource,
   signal: AbortSignal,
 ): Promise<Comparison | undefined> {
+  if (!(await isReadable(key))) throw unreadable(source, key, store.location);
   try {
     const object = await openWalKey(store, key, signal);
     return object && (await compare(object.body, source));
@@ -33,6 +34,18 @@ export async function compareWithStored(
       { cause: error, hint: `Remove ${key} from ${store.location}; the next attempt stores it again.` },
     );
   }
+}
+
+/** The error of a name that is taken by what cannot be compared. It may well be the same. */
+function unreadable({ file: { name } }: WalSource, key: string, location: string): PgarcError {
+  return new PgarcError(
+    'wal-conflict',
+    `${name} is in the archive already as ${key}, a form that pgarc does not read, so it cannot be compared`,
+    {
+      hint: `The stored file was left as it is. Fetch it with the tool that stored it, \`wal-g wal-fetch ${name} /tmp/${name}\`, and compare the two; or set PGARC_STORE to a new prefix and take a backup.`,
+      details: { key, location },
+    },
+  );
 }
 
 /** The error of a name that is taken by other bytes. */

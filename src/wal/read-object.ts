@@ -63,7 +63,9 @@ export async function openWalKey(
   const extension = walFileOfKey(key)?.extension ?? '';
   const decoder = await openDecoder(extension);
   if (decoder === undefined) {
-    throw new PgarcError('object-damaged', `${key} is stored as .${extension}, which pgarc cannot read`);
+    throw new PgarcError('object-damaged', `${key} is stored as .${extension}, which pgarc cannot read`, {
+      hint: 'Restore it with the tool that stored it, such as wal-g; let pgarc archive under a new prefix.',
+    });
   }
   const stream = await store.getStream(key, { signal });
   if (stream === undefined) return undefined;
@@ -123,6 +125,12 @@ export async function findWalKeys(store: ObjectStore, name: string, signal: Abor
     if (walFileOfKey(key)?.file === name) keys.push(key);
   }
   return keys.sort((a, b) => rank(a) - rank(b));
+}
+
+/** False for a key whose extension is of a compression that pgarc does not read. */
+export async function isReadable(key: string): Promise<boolean> {
+  const { openDecoder } = await import('../codec/codecs.ts');
+  return (await openDecoder(walFileOfKey(key)?.extension ?? '')) !== undefined;
 }
 
 /** Splits a key in wal_005/ into file name and extension. @returns undefined when it is no WAL file's */

@@ -51,8 +51,8 @@ describe('order of sources', () => {
   });
 
   it('takes an empty variable as absent', () => {
-    const { settings, origins } = resolve({ environment: { PGARC_STORE: '', WALE_S3_PREFIX: 's3://b/p' } });
-    expect(settings.store).toBe('s3://b/p');
+    const { settings, origins } = resolve({ environment: { PGARC_STORE: '', WALE_S3_PREFIX: 's3://bkt/p' } });
+    expect(settings.store).toBe('s3://bkt/p');
     expect(describeOrigin(origins.store)).toBe('environment WALE_S3_PREFIX');
   });
 });
@@ -99,10 +99,51 @@ describe('variables of other tools', () => {
     });
   });
 
-  it('falls back to lz4, with a warning, for methods it does not write', () => {
-    const { settings, warnings } = resolve({ environment: { WALG_COMPRESSION_METHOD: 'brotli' } });
+  it.each([
+    ['brotli', 'brotli is read but not written'],
+    ['gzip', 'gzip is read but not written'],
+    ['none', 'none is read but not written'],
+    ['LZMA', 'LZMA is neither written nor read'],
+  ])('falls back to lz4, with a warning, for a method it does not write: %s', (method, warning) => {
+    const { settings, warnings } = resolve({ environment: { WALG_COMPRESSION_METHOD: method } });
     expect(settings.compressionMethod).toBe('lz4');
-    expect(warnings.join()).toContain('brotli');
+    expect(warnings).toEqual([expect.stringContaining(warning)]);
+  });
+
+  it('takes its own methods as WAL-G spells them, and no word that is none', () => {
+    expect(settingsOf({ WALG_COMPRESSION_METHOD: 'zst' }).compressionMethod).toBe('zstd');
+    expect(settingsOf({ WALG_COMPRESSION_METHOD: 'LZ4' }).compressionMethod).toBe('lz4');
+    expect(failureOf({ environment: { WALG_COMPRESSION_METHOD: 'lz5' } }).exitCode).toBe(2);
+  });
+
+  it('reads how objects are kept', () => {
+    const kept = { s3StorageClass: 'STANDARD_IA', s3Sse: 'aws:kms', s3SseKmsKeyId: 'key' };
+    for (const tool of ['WALG', 'WALE']) {
+      const environment = {
+        [`${tool}_S3_STORAGE_CLASS`]: 'STANDARD_IA',
+        [`${tool}_S3_SSE`]: 'aws:kms',
+        [`${tool}_S3_SSE_KMS_ID`]: 'key',
+      };
+      expect(settingsOf(environment)).toMatchObject(kept);
+    }
+  });
+
+  it.each([
+    'WALG_LIBSODIUM_KEY',
+    'WALG_LIBSODIUM_KEY_PATH',
+    'WALG_PGP_KEY',
+    'WALG_PGP_KEY_PATH',
+    'WALG_GPG_KEY_ID',
+    'WALE_GPG_KEY_ID',
+    'WALG_CSE_KMS_ID',
+    'WALG_S3_SSE_C',
+    'YC_CSE_KMS_KEY_ID',
+  ])('stores nothing readable where %s made another tool encrypt', (name) => {
+    const error = failureOf({ environment: { [name]: 'key-7Q2Z' } });
+    expect(error).toMatchObject({ exitCode: 2, hint: expect.stringMatching(/^Unset it, .*s3-sse/) });
+    expect(error.message).toContain(`environment variable ${name}: pgarc does not encrypt`);
+    expect(JSON.stringify({ ...error, text: error.message })).not.toContain('key-7Q2Z');
+    expect(settingsOf({ [name]: '', WALG_LIBSODIUM_KEY_TRANSFORM: 'hex' }).compressionMethod).toBe('lz4');
   });
 
   it.each([
@@ -167,6 +208,15 @@ describe('wrong settings', () => {
     expect(failureOf({ file: { path: '/p.yaml', values: { 'pg-port': 'x' } } }).message).toContain(
       'file /p.yaml:pg-port',
     );
+  });
+
+  it('tells of a store with its source and what is allowed, and repeats no key', () => {
+    expect(failureOf({ environment: { WALE_S3_PREFIX: 's3://bk/p' } }).message).toMatch(
+      /^setting store from environment WALE_S3_PREFIX: "s3:\/\/bk\/p" is not s3:\/\/BUCKET\/PREFIX .*3 to 255 .* or file:\/\/\/DIRECTORY$/,
+    );
+    expect(failureOf({ flags: { store: 's3://bucket/a/../b' } }).message).toContain('flag --store');
+    const pasted = failureOf({ environment: { PGARC_STORE: 's3://id:a/secret@bucket/p' } });
+    expect(pasted.message).toContain('"s3://…@bucket/p"');
   });
 
   it('are told all at once', () => {

@@ -37,7 +37,7 @@ const SAMPLES = [
   '/a/path',
   'any',
   'h:1',
-  's3://b/p',
+  's3://bkt/p',
 ];
 
 it.each(SETTING_KEYS)(

@@ -56,10 +56,19 @@ describe('storeLocation', () => {
     ['/srv/my archive', 'file:///srv/my archive'],
   ])('reads %s', (written, location) => expect(storeLocation.parse(written)).toBe(location));
 
-  it.each(['bucket', 's3://', 's3:///prefix', 'file://host/srv', 'gs://bucket', 'relative/folder'])(
-    'refuses %s',
-    (written) => expect(storeLocation.parse(written)).toBeUndefined(),
-  );
+  it.each([
+    'bucket',
+    's3://',
+    's3:///prefix',
+    's3://a',
+    's3://bk/p',
+    's3://bucket-/p',
+    's3://bucket/a/../b',
+    's3://bucket/.',
+    'file://host/srv',
+    'gs://bucket',
+    'relative/folder',
+  ])('refuses %s', (written) => expect(storeLocation.parse(written)).toBeUndefined());
 });
 
 describe('endpoint', () => {

@@ -119,6 +119,23 @@ describe('pushWal', () => {
     });
   });
 
+  it('does not call damaged, nor let go, what WAL-G stored in a form pgarc does not read', async () => {
+    const before = makeSegment({ number: 2 });
+    await archive.push(before.name, before.bytes, { method: 'zstd' });
+    const { name, bytes } = makeSegment();
+    await archive.store.put(`wal_005/${name}.lzma`, bytes);
+    const error = await archive.push(name, bytes).catch((thrown: unknown) => thrown);
+    if (!isPgarcError(error, 'wal-conflict')) throw error;
+    expect(error.message).toBe(
+      `${name} is in the archive already as wal_005/${name}.lzma, a form that pgarc does not read, so it cannot be compared`,
+    );
+    expect(`${error.message} ${error.hint}`).not.toMatch(/damaged|Remove/);
+    expect((await keys()).filter((key) => key.includes(name))).toEqual([`wal_005/${name}.lzma`]);
+    // Beside a form that is read, and the same, it does not matter.
+    await archive.plant(name, bytes);
+    expect((await archive.push(name, bytes)).outcome).toBe('already-stored');
+  });
+
   it('lets exactly one of two win that push other bytes at once', async () => {
     const [a, b] = [makeSegment({ seed: 'a' }), makeSegment({ seed: 'b' })];
     const other = await makeFolderArchive();

@@ -6,7 +6,7 @@ import { resolveSettings, type Sources } from '../../../../src/config/resolve.ts
 import { makeTemporaryFolder } from '../../../support/temporary.ts';
 
 const SECRET = 'secret-7Q2Z';
-const S3 = { PGARC_STORE: 's3://b/p', AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: SECRET };
+const S3 = { PGARC_STORE: 's3://bkt/p', AWS_ACCESS_KEY_ID: 'id', AWS_SECRET_ACCESS_KEY: SECRET };
 
 function choose(sources: Partial<Sources>, envdir?: string) {
   const facts = { processors: 2, defaultSpool: '/spool', hostname: 'node-1' };
@@ -18,19 +18,19 @@ it('hands on what the server cannot know, without defaults and without secrets',
   const { flags, secrets } = choose({
     environment: { ...S3, AWS_ENDPOINT: 'https://h:9000', PGARC_FETCH_TIMEOUT: '3s', PGARC_PG_HOST: '/s' },
   });
-  expect(flags).toEqual(['--store=s3://b/p', '--fetch-timeout=3s', '--s3-endpoint=https://h:9000']);
+  expect(flags).toEqual(['--store=s3://bkt/p', '--fetch-timeout=3s', '--s3-endpoint=https://h:9000']);
   expect(secrets).toEqual(['AWS_ACCESS_KEY_ID', 'AWS_SECRET_ACCESS_KEY']);
 });
 
 it('names the variable of a secret that came by a file or a flag', () => {
-  const byFile = choose({ environment: { PGARC_STORE: 's3://b/p', AWS_SECRET_ACCESS_KEY_FILE: '/run/s' } });
+  const byFile = choose({ environment: { PGARC_STORE: 's3://bkt/p', AWS_SECRET_ACCESS_KEY_FILE: '/run/s' } });
   expect(byFile.secrets).toEqual(['AWS_SECRET_ACCESS_KEY_FILE']);
-  const byFlag = choose({ flags: { store: 's3://b/p', awsSecretAccessKey: SECRET } });
-  expect(byFlag).toEqual({ flags: ['--store=s3://b/p'], secrets: ['PGARC_AWS_SECRET_ACCESS_KEY'] });
+  const byFlag = choose({ flags: { store: 's3://bkt/p', awsSecretAccessKey: SECRET } });
+  expect(byFlag).toEqual({ flags: ['--store=s3://bkt/p'], secrets: ['PGARC_AWS_SECRET_ACCESS_KEY'] });
 });
 
 it('names a settings file and an envdir, absolutely, instead of what they hold', async () => {
-  const file = { path: 'etc/p.yaml', values: { store: 's3://b/p', 'aws-secret-access-key': SECRET } };
+  const file = { path: 'etc/p.yaml', values: { store: 's3://bkt/p', 'aws-secret-access-key': SECRET } };
   expect(choose({ file })).toEqual({ flags: [`--config=${process.cwd()}/etc/p.yaml`], secrets: [] });
   const envdir = await makeTemporaryFolder('envdir');
   for (const [name, value] of Object.entries(S3)) writeFileSync(join(envdir, name), value);
