@@ -29,6 +29,21 @@ it('leaves the shared memory of a server with the same account alone', async () 
   );
 });
 
+it('is ordered against the server itself, and keeps it waiting for nothing', async () => {
+  const lines = (await directives()).map(({ line }) => line);
+  // Debian's postgresql.service is none: it only stands for its clusters.
+  for (const server of ['postgresql@15-main', 'postgresql-15', 'postgresql'])
+    expect(lines).toContain(`Before=${server}.service`);
+  expect(lines.filter((line) => /^(After|Wants|Requires)=/.test(line))).toEqual(['After=network.target']);
+});
+
+it('leaves to the settings file what the two commands read there', async () => {
+  const lines = (await directives()).map(({ line }) => line);
+  expect(lines.filter((line) => line.startsWith('Environment='))).toEqual([
+    'Environment=PGARC_LOG_FORMAT=json',
+  ]);
+});
+
 it.runIf(hasSystemd)('passes systemd-analyze verify, and is hardened', async () => {
   const copy = join(await makeTemporaryFolder('unit'), 'pgarc.service');
   // The one thing that need not be installed here.
