@@ -50,7 +50,8 @@ export async function createArchiveService(
     try {
       const found = await scanArchive({ store, backups: await readBackups() }, abort.signal);
       bus.emit({ type: 'archiveScanned', scan: found });
-      await writeScan(spool.folder, store.location, found);
+      // A daemon that starts anew lists it again.
+      await writeScan(spool.folder, store.location, found).catch(() => undefined);
       hasWarned = false;
     } catch (error) {
       // A store that does not answer is told of by others; the rest once.

@@ -7,6 +7,7 @@ import type { ObjectStore } from '../store/store.ts';
 import { createEventBus, type EventBus } from './bus.ts';
 import { lockSpool } from './lock.ts';
 import { nameStore } from './protocol.ts';
+import { Publication } from './publication.ts';
 import { Publisher, type SharedSettings } from './publisher.ts';
 import { serveClusters } from './serve-clusters.ts';
 import { type Route, startServer } from './server.ts';
@@ -58,7 +59,7 @@ export async function runDaemon(
   const store = await deps.openStore(bus.emit);
   const cluster = openCluster(settings, bus.emit);
   const parts = { settings, store, cluster, encoder: deps.encoder, spool, bus, deadline: deadline.signal };
-  const publisher = new Publisher(spool, lock, options, bus.emit);
+  const publication = new Publication(new Publisher(spool, lock, options, bus.emit), spool, bus.emit);
   const services: DaemonService[] = [];
   const stopServices = () => Promise.all(services.map((service) => service.stop()));
   try {
@@ -70,10 +71,10 @@ export async function runDaemon(
     });
     try {
       const interval = options.clusterInterval ?? 1000;
-      await serveClusters({ pgdata, services, publisher, bus, socket: spool.socket, interval }, signal);
+      await serveClusters({ pgdata, services, publication, bus, socket: spool.socket, interval }, signal);
     } finally {
       const limit = setTimeout(() => deadline.abort(stopped()), options.stopLimit ?? 10_000);
-      await publisher.withdraw();
+      await publication.withdraw();
       const closed = server.close();
       await stopServices();
       clearTimeout(limit);
@@ -84,7 +85,8 @@ export async function runDaemon(
   } finally {
     deadline.abort(stopped());
     await stopServices();
-    await emptySpool(spool);
+    // What cannot be removed, nobody believes once this process has ended.
+    await emptySpool(spool).catch(() => undefined);
     store.close();
     cluster?.etcd.close();
     await lock.close();

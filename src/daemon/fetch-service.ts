@@ -13,7 +13,7 @@ import { Prefetcher } from './prefetcher.ts';
 import { toFailure } from './protocol.ts';
 import type { DaemonRequest } from './server.ts';
 import type { DaemonParts, DaemonService } from './services.ts';
-import { claimPath, emptyFolder } from './spool.ts';
+import { claimPath } from './spool.ts';
 import { watchFolder } from './watch-folder.ts';
 
 /** Between two looks at the folder when nothing is heard of it, ms. */
@@ -132,7 +132,6 @@ export async function createFetchService(parts: DaemonParts): Promise<DaemonServ
         new PgarcError('interrupted', `${lost.cluster.pgdata} holds another cluster now`),
       );
       await lost?.prefetcher.stop();
-      await emptyFolder(spool.in);
     },
     async stop() {
       isStopping = true;

@@ -1,5 +1,5 @@
 import { readdirSync, renameSync, rmSync } from 'node:fs';
-import { copyFile, rename, rm } from 'node:fs/promises';
+import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isPgarcError, PgarcError } from '../errors.ts';
 import type { Emit } from '../report/events.ts';
@@ -103,8 +103,8 @@ export class Prefetcher {
 
   /** Looks what was taken; to be called when something in the folder changes, and now and then. */
   look(): void {
-    if (this.#ready.size > 0) {
-      const present = new Set(readdirSync(this.#deps.folder));
+    const present = this.#list();
+    if (present !== undefined) {
       for (const name of [...this.#ready].sort()) {
         if (present.has(name) || !this.#ready.delete(name)) continue;
         this.#deps.emit({ type: 'walTaken', name, ahead: true });
@@ -115,7 +115,7 @@ export class Prefetcher {
     for (const [path, at] of this.#claimed) {
       if (at > longAgo) continue;
       this.#claimed.delete(path);
-      void rm(path, { force: true });
+      this.#remove(path);
     }
     if (this.#movedAt <= longAgo && this.ahead.length > 0) {
       this.#deps.window.forget();
@@ -123,10 +123,19 @@ export class Prefetcher {
     }
   }
 
-  /** Gives up what was fetched ahead: gone when this returns, for the launcher too. */
+  /**
+   * Gives up what was fetched ahead: gone when this returns, for the launcher too. What cannot be removed cannot be
+   * moved away either, and is tried again.
+   */
   forget(): void {
-    for (const name of this.#ready) rmSync(join(this.#deps.folder, name), { force: true });
-    this.#ready.clear();
+    for (const name of this.#ready) {
+      try {
+        rmSync(join(this.#deps.folder, name), { force: true });
+        this.#ready.delete(name);
+      } catch {
+        // The folder is read-only by now.
+      }
+    }
     this.#deps.window.forget();
     this.#drop();
   }
@@ -166,13 +175,32 @@ export class Prefetcher {
     this.#fill();
   }
 
+  /** What is in the folder; undefined when that cannot be seen now. Makes one that was cleaned away anew. */
+  #list(): ReadonlySet<string> | undefined {
+    const { folder } = this.#deps;
+    try {
+      return new Set(readdirSync(folder));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return undefined;
+      // Nobody has taken these.
+      this.#ready.clear();
+      mkdir(folder, { recursive: true, mode: 0o700 }).catch(() => undefined);
+      return undefined;
+    }
+  }
+
+  /** Nobody is told of a file that cannot be removed: it is right, only in the way. */
+  #remove(path: string): void {
+    rm(path, { force: true }).catch(() => undefined);
+  }
+
   /** Removes what replay will not want any more. */
   #drop(): void {
     const { window, folder } = this.#deps;
     for (const name of this.#ready) {
       if (window.keeps(name)) continue;
       this.#ready.delete(name);
-      void rm(join(folder, name), { force: true });
+      this.#remove(join(folder, name));
     }
     for (const [name, { ahead, claims, abort }] of this.#downloads) {
       if (!ahead || claims.length > 0 || window.keeps(name)) continue;
@@ -226,7 +254,7 @@ export class Prefetcher {
       renameSync(path, claim ?? join(folder, name));
       if (claim === undefined) this.#ready.add(name);
     } catch (error) {
-      await rm(path, { force: true });
+      await rm(path, { force: true }).catch(() => undefined);
       throw error;
     } finally {
       this.#downloads.delete(name);

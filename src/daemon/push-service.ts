@@ -1,16 +1,17 @@
 import { access, readdir, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { type ErrorCode, isPgarcError, PgarcError } from '../errors.ts';
+import { type ErrorCode, isPgarcError, messageOf, PgarcError } from '../errors.ts';
 import { readControlFile } from '../postgres/control-file.ts';
 import { classifyWalFile } from '../wal/file-name.ts';
 import { pushWal } from '../wal/push.ts';
 import { type Cluster, isInWalFolder, isSameCluster } from './cluster.ts';
 import { LookAhead } from './look-ahead.ts';
 import { markerPath } from './marker.ts';
-import { Pusher } from './pusher.ts';
+import { type MarkOutcome, Pusher } from './pusher.ts';
 import type { DaemonRequest } from './server.ts';
 import type { DaemonParts, DaemonService } from './services.ts';
-import { emptyFolder } from './spool.ts';
+import { makeFolder } from './spool.ts';
+import { Trouble } from './trouble.ts';
 import { watchFolder } from './watch-folder.ts';
 
 /** What uploads may hold in memory together, bytes. */
@@ -35,16 +36,24 @@ export async function createPushService(parts: DaemonParts): Promise<DaemonServi
   const { settings, spool, bus } = parts;
   let serving: Serving | undefined;
   let isStopping = false;
-  let hasWarned = false;
+  const [inexact, unwritable] = [new Trouble(bus.emit), new Trouble(bus.emit)];
 
-  function warnOfInexactTimes(): void {
-    if (hasWarned) return;
-    hasWarned = true;
-    bus.emit({
-      type: 'warning',
-      message: `the file system of ${spool.out} cannot keep times to the nanosecond: wal-push takes the way through the socket`,
-      hint: 'Put the spool on a local file system such as ext4, xfs or tmpfs.',
-    });
+  function noteMark(outcome: MarkOutcome): void {
+    const way = 'wal-push takes the way through the socket';
+    if (outcome === 'made') unwritable.end(`markers can be written into ${spool.out} again`);
+    else if (outcome === 'inexact')
+      inexact.begin(
+        `the file system of ${spool.out} cannot keep times to the nanosecond: ${way}`,
+        'Put the spool on a local file system such as ext4, xfs or tmpfs.',
+      );
+    else {
+      unwritable.begin(
+        `no markers can be written into ${spool.out}: ${way}: ${messageOf(outcome.error)}`,
+        'Make room in the spool, or make it writable for this user.',
+      );
+      // Somebody may have cleaned it away.
+      makeFolder(spool.out).catch(() => undefined);
+    }
   }
 
   async function begin(cluster: Cluster): Promise<Serving> {
@@ -56,7 +65,7 @@ export async function createPushService(parts: DaemonParts): Promise<DaemonServi
       out: spool.out,
       concurrency: uploadsAtOnce(settings.uploadConcurrency, segmentSize),
       emit: bus.emit,
-      onInexact: warnOfInexactTimes,
+      onMark: noteMark,
       async push(path) {
         const deps = { store, encoder, spool: spool.folder, pgdata: cluster.pgdata, emit: bus.emit };
         await pushWal(deps, { path, cwd: cluster.pgdata }, abort.signal);
@@ -114,7 +123,6 @@ export async function createPushService(parts: DaemonParts): Promise<DaemonServi
       await lost.lookAhead.stop();
       lost.abort.abort(new PgarcError('interrupted', `${lost.cluster.pgdata} holds another cluster now`));
       await lost.pusher.settle();
-      await emptyFolder(spool.out);
       bus.emit({ type: 'walBacklog', files: undefined });
     },
     async stop() {

@@ -16,9 +16,12 @@ export interface PusherDeps {
   /** Stores one file, as wal-push would. */
   push(path: string): Promise<void>;
   emit(event: PgarcEvent): void;
-  /** A marker could not be made exact: the way without it works, only slower. */
-  onInexact?(): void;
+  /** How the making of a marker went. The way without one works, only slower. */
+  onMark?(outcome: MarkOutcome): void;
 }
+
+/** `inexact`: the file system cannot keep the time. Anything else is the system's error. */
+export type MarkOutcome = 'made' | 'inexact' | { error: unknown };
 
 /** One upload. */
 interface Upload {
@@ -117,13 +120,16 @@ export class Pusher {
 
   /** Only for a file that is still the one that was there before its upload began. */
   async #mark(name: string, path: string, before: BigIntStats): Promise<void> {
-    const { out, onInexact } = this.#deps;
+    const { out, onMark } = this.#deps;
     const after = await statOrUndefined(path);
     if (after === undefined || !isUnchanged(before, after)) return;
     this.#remember(name, before);
     // No marker is never an error: the file is stored, and whoever asks is told so.
-    const isExact = await copyModified(before, markerPath(out, name)).catch(() => false);
-    if (!isExact) onInexact?.();
+    const outcome = await copyModified(before, markerPath(out, name)).then(
+      (isExact): MarkOutcome => (isExact ? 'made' : 'inexact'),
+      (error: unknown): MarkOutcome => ({ error }),
+    );
+    onMark?.(outcome);
   }
 
   #remember(name: string, stats: BigIntStats): void {

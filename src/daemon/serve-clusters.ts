@@ -1,14 +1,14 @@
 import { pause } from '../store/retry.ts';
 import type { EventBus } from './bus.ts';
-import { closeCluster, isSameCluster, openCluster } from './cluster.ts';
-import type { Publisher } from './publisher.ts';
+import { isSameCluster, openCluster } from './cluster.ts';
+import type { Publication } from './publication.ts';
 import type { DaemonService } from './services.ts';
 
 export interface ServeDeps {
   /** The setting: where clusters come and go. */
   pgdata: string;
   services: readonly DaemonService[];
-  publisher: Publisher;
+  publication: Publication;
   bus: EventBus;
   /** For the event. */
   socket: string;
@@ -22,7 +22,7 @@ export interface ServeDeps {
  * @throws PgarcError `locked` when another daemon serves it
  */
 export async function serveClusters(deps: ServeDeps, signal: AbortSignal): Promise<void> {
-  const { pgdata, services, publisher, bus, socket } = deps;
+  const { pgdata, services, publication, bus, socket } = deps;
   const rest = () => pause(deps.interval, signal).catch(() => undefined);
   let isWaiting = false;
   while (!signal.aborted) {
@@ -36,17 +36,20 @@ export async function serveClusters(deps: ServeDeps, signal: AbortSignal): Promi
     isWaiting = false;
     try {
       for (const service of services) await service.clusterFound?.(cluster);
-      await publisher.publish(cluster);
+      await publication.keep(cluster);
       bus.emit({ type: 'daemonReady', pgdata: cluster.pgdata, socket });
       while (!signal.aborted && (await isSameCluster(cluster, pgdata))) {
-        await publisher.checkSettings();
+        await publication.keep(cluster);
         await rest();
       }
     } finally {
-      await publisher.withdraw();
+      await publication.withdraw();
       // A daemon that stops tells its services so itself: they may finish what they began.
-      if (!signal.aborted) for (const service of services) await service.clusterLost?.();
-      await closeCluster(cluster);
+      if (!signal.aborted) {
+        for (const service of services) await service.clusterLost?.();
+        await publication.clear();
+      }
+      await publication.close(cluster);
     }
   }
 }

@@ -31,7 +31,7 @@ export interface DaemonService {
    * and fetched files only once all services are through.
    */
   clusterFound?(cluster: Cluster): Promise<void>;
-  /** It is gone: what was made for it must go, before another is found. */
+  /** It is gone: nothing may be made for it any more, in the spool neither; what is there is removed afterwards. */
   clusterLost?(): Promise<void>;
   /** Begins nothing more; resolves when what is under way has ended. */
   stop(): Promise<void>;

@@ -47,7 +47,7 @@ export async function makeSpool(spool: DaemonSpool): Promise<void> {
   }
   try {
     await mkdir(spool.folder, { recursive: true });
-    for (const folder of [spool.out, spool.in]) await mkdir(folder, { recursive: true, mode: 0o700 });
+    for (const folder of [spool.out, spool.in]) await makeFolder(folder);
   } catch (cause) {
     throw new PgarcError('failed', `the spool cannot be written: ${messageOf(cause)}`, {
       cause,
@@ -56,13 +56,33 @@ export async function makeSpool(spool: DaemonSpool): Promise<void> {
   }
 }
 
-/** Removes what a daemon leaves behind: state file first, so that nobody believes the rest while it goes. */
+/**
+ * Removes what a daemon leaves behind: state file first, so that nobody believes the rest while it goes.
+ * @throws PgarcError `failed`
+ */
 export async function emptySpool(spool: DaemonSpool): Promise<void> {
-  for (const path of [spool.state, spool.settingsMark]) await rm(path, { force: true });
-  for (const folder of [spool.out, spool.in]) await emptyFolder(folder);
+  try {
+    for (const path of [spool.state, spool.settingsMark]) await rm(path, { force: true });
+    for (const folder of [spool.out, spool.in]) await emptyFolder(folder);
+  } catch (cause) {
+    throw new PgarcError(
+      'failed',
+      `what the last daemon left in the spool cannot be removed: ${messageOf(cause)}`,
+      {
+        cause,
+        hint: 'Make the spool writable for this user, or set PGARC_SPOOL.',
+      },
+    );
+  }
 }
 
-/** Removes every file in a folder. */
+/** Removes every file in a folder, which there is afterwards. @throws the system's error */
 export async function emptyFolder(folder: string): Promise<void> {
+  await makeFolder(folder);
   for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true });
+}
+
+/** Makes one of the folders again, should somebody have cleaned it away. @throws the system's error */
+export async function makeFolder(folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true, mode: 0o700 });
 }

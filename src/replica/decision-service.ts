@@ -12,14 +12,14 @@ export async function createDecisionService({ spool, bus }: DaemonParts): Promis
   const folder = decisionsFolder(spool.folder);
   let busy: Promise<void> = Promise.resolve();
   const look = () => {
-    busy = busy.then(
-      async () => {
+    busy = busy
+      .then(async () => {
         for (const { at, verdict, reason } of await takeDecisions(spool.folder)) {
           bus.emit({ type: 'replicaDecided', at: at.toISOString(), verdict, reason });
         }
-      },
-      () => undefined,
-    );
+      })
+      // A record that cannot be removed is not counted: it would be again and again.
+      .catch(() => undefined);
   };
   let stopWatching = () => {};
   try {

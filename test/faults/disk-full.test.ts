@@ -3,6 +3,8 @@ import { existsSync, readdirSync } from 'node:fs';
 import { open, readFile, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { startDaemon } from '../support/daemon.ts';
+import { makeFakeCluster } from '../support/fake-cluster.ts';
 import { startFaultProxy } from '../support/fault-proxy.ts';
 import { startMinio } from '../support/minio.ts';
 import { mustRunPgarc, runPgarc, startPgarc } from '../support/pgarc.ts';
@@ -77,6 +79,50 @@ test('a folder store that is full takes no segment, and takes it once there is s
   const fetched = join(server.socketDir, 'fetched');
   await mustRunPgarc(['wal-fetch', segment, fetched], { env: onDisk });
   expect((await readFile(fetched)).equals(await readFile(path))).toBe(true);
+});
+
+test('a spool that is full costs the quick ways, not the daemon, and they come back with the space', async ({
+  skip,
+}) => {
+  const spool = await mountTmpfs(4);
+  if (spool === undefined) return skip(NO_MOUNT);
+  const store = await makeStore('folder');
+  const cluster = await makeFakeCluster();
+  const env = { ...store.env, PGARC_SPOOL: spool, PGDATA: cluster.data } as Record<string, string>;
+  const filler = await fill(spool);
+  const daemon = await startDaemon(env);
+  expect(daemon.stderr()).toMatch(
+    /cannot be written to, and wal-push and wal-fetch take slower ways: ENOSPC/,
+  );
+  expect(existsSync(join(spool, 'daemon'))).toBe(false);
+  const noCurl = { env: { ...env, PATH: '/nowhere', PGARC_NODE: process.execPath }, asPostgres: false };
+  const [first, second, third] = [
+    await cluster.add({ number: 1, ready: false }),
+    await cluster.add({ number: 2 }),
+    await cluster.add({ number: 3 }),
+  ];
+  // Through the socket, which Node finds without the state.
+  await mustRunPgarc(['wal-push', first.path], noCurl);
+  expect(daemon.stderr()).toMatch(`walPushed name=${first.name}`);
+  const fetched = join(cluster.data, 'pg_wal/RECOVERYXLOG');
+  await mustRunPgarc(['wal-fetch', first.name, fetched], noCurl);
+  expect((await readFile(fetched)).equals(first.bytes)).toBe(true);
+  // A cleaner removes the folders as well.
+  for (const folder of ['in', 'out']) await rm(join(spool, folder), { recursive: true });
+  await waitFor(() => existsSync(join(spool, 'in')));
+
+  await rm(filler);
+  await waitFor(
+    () => daemon.stderr().includes('can be written to again') && existsSync(join(spool, 'daemon')),
+  );
+  for (const { path } of [second, third]) await mustRunPgarc(['wal-push', path], { env });
+  const last = await cluster.add({ number: 4 });
+  await daemon.marked(last.name);
+  const quick = { env: { ...env, PGARC_NODE: '/bin/false' } };
+  await mustRunPgarc(['wal-push', last.path], quick);
+  expect(await store.keys('wal_005/')).toHaveLength(4);
+  expect(daemon.stderr().match(/cannot be written to/g)).toHaveLength(1);
+  expect(await daemon.stop()).toMatchObject({ code: 0 });
 });
 
 /** Fills a file system but for `leave` bytes. @returns the file that does it */

@@ -1,4 +1,5 @@
-import { readdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, expect, it } from 'vitest';
 import { PrefetchWindow } from '../../../src/daemon/prefetch-window.ts';
@@ -109,6 +110,19 @@ it('hands over what is at hand to who asks', async () => {
   await ready(seg(4), seg(5), seg(6), seg(7));
   expect(await ask(seg(4))).toBe(`contents of ${seg(4)}`);
   expect(requests).not.toContain(`asked ${seg(4)}`);
+  await ready(seg(5), seg(6), seg(7), seg(8));
+});
+
+it('does without what a cleaner has removed, and makes the folder again', async () => {
+  store(1, 20);
+  await ask(seg(3));
+  await ready(seg(4), seg(5), seg(6), seg(7));
+  await rm(folder, { recursive: true });
+  prefetcher.look();
+  expect(prefetcher.ahead).toEqual([]);
+  expect(events.filter(({ type }) => type === 'walTaken')).toHaveLength(1);
+  await waitFor(() => existsSync(folder), { interval: 1 });
+  expect(await ask(seg(4))).toBe(`contents of ${seg(4)}`);
   await ready(seg(5), seg(6), seg(7), seg(8));
 });
 

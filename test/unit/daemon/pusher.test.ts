@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Pusher } from '../../../src/daemon/pusher.ts';
+import { type MarkOutcome, Pusher } from '../../../src/daemon/pusher.ts';
 import { PgarcError } from '../../../src/errors.ts';
 import type { PgarcEvent } from '../../../src/report/events.ts';
 import { makeTemporaryFolder } from '../../support/temporary.ts';
@@ -13,6 +13,7 @@ const [A, B, C] = NAMES;
 let wal: string;
 let out: string;
 let events: PgarcEvent[];
+let marks: MarkOutcome[];
 let attempts: string[];
 let finish: Map<string, { resolve(): void; reject(error: unknown): void }>;
 let pusher: Pusher;
@@ -21,6 +22,7 @@ beforeEach(async () => {
   [wal, out] = [await makeTemporaryFolder('wal'), await makeTemporaryFolder('out')];
   for (const name of NAMES) await writeFile(join(wal, name), name);
   events = [];
+  marks = [];
   attempts = [];
   finish = new Map();
   pusher = new Pusher({
@@ -28,6 +30,7 @@ beforeEach(async () => {
     out,
     concurrency: 1,
     emit: (event) => events.push(event),
+    onMark: (outcome) => marks.push(outcome),
     push(path) {
       attempts.push(path);
       return new Promise((resolve, reject) => finish.set(path, { resolve, reject }));
@@ -142,13 +145,14 @@ describe('a pusher', () => {
     expect(hasMarker(A)).toBe(true);
   });
 
-  it('calls a file stored even when no marker can be made', async () => {
+  it('calls a file stored even when no marker can be made, and says why', async () => {
     await rm(out, { recursive: true });
     const pushing = pusher.push(A, true);
     await begun(A);
     ended(A).resolve();
     await pushing;
     await pusher.settle();
+    expect(marks).toEqual([{ error: expect.objectContaining({ code: 'ENOENT' }) }]);
   });
 });
 
