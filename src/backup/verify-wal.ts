@@ -1,8 +1,9 @@
 import { isPgarcError, messageOf } from '../errors.ts';
 import type { ObjectStore } from '../store/store.ts';
-import { checkSegment } from '../wal/check-segment.ts';
-import { classifyWalFile } from '../wal/file-name.ts';
-import { openWalObject } from '../wal/read-object.ts';
+import { checkSegment, type SegmentHeader } from '../wal/check-segment.ts';
+import { findWrongTimeline, isOfOlderTimeline } from '../wal/check-timeline.ts';
+import { classifyWalFile, type WalFile } from '../wal/file-name.ts';
+import { openWalObject, readWalRange } from '../wal/read-object.ts';
 import type { CountBytes } from './fetch/read-part.ts';
 import { walKey } from './format/keys.ts';
 import type { Failure } from './verify.ts';
@@ -41,11 +42,29 @@ export async function verifySegment(
     if (systemIdentifier !== undefined && header.systemIdentifier !== systemIdentifier) {
       return { key, reason: `is of the cluster with system identifier ${header.systemIdentifier}` };
     }
-    return undefined;
+    return isOfOlderTimeline(file, header)
+      ? await judgeTimeline(store, key, file, header, signal)
+      : undefined;
   } catch (error) {
     if (isPgarcError(error, 'object-damaged') || isPgarcError(error, 'wal-invalid')) {
       return { key, reason: messageOf(error) };
     }
     throw error;
   }
+}
+
+/** The segment of a switch is read once more up to there: it is one in a timeline's life. */
+async function judgeTimeline(
+  store: ObjectStore,
+  key: string,
+  file: WalFile,
+  header: SegmentHeader,
+  signal: AbortSignal,
+): Promise<Failure | undefined> {
+  const read = async (offset: number, length: number) =>
+    (await readWalRange(store, key, { offset, length }, signal)) ?? Buffer.alloc(0);
+  // A history that is missing is for wal-verify to tell.
+  const deps = { store, walFolder: undefined, emit: () => undefined };
+  const wrong = await findWrongTimeline(deps, file, header, read, signal);
+  return wrong === undefined ? undefined : { key, reason: `is not the segment of its name: ${wrong}` };
 }

@@ -1,9 +1,10 @@
 import { access, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { classifyWalFile } from './file-name.ts';
-import { parseHistory } from './history.ts';
+import { parseHistory, timelineSpans } from './history.ts';
 import { formatLsn, type Lsn } from './lsn.ts';
-import { hex8, parseSegmentName, segmentStart } from './segment.ts';
+import { historyName } from './read-history.ts';
+import { parseSegmentName, segmentStart } from './segment.ts';
 
 /**
  * What of a segment belongs to the history that a recovering server follows. A primary that was replaced may come
@@ -65,10 +66,12 @@ async function listTimelines(folder: string): Promise<number[]> {
 }
 
 async function readSwitch(pgdata: string, followed: number, timeline: number): Promise<Lsn | undefined> {
-  const name = `${hex8(followed)}.history`;
   try {
-    const entries = parseHistory(await readFile(join(pgdata, 'pg_wal', name), 'utf8'), followed);
-    return entries.find((entry) => entry.timeline === timeline)?.switchLsn;
+    const entries = parseHistory(
+      await readFile(join(pgdata, 'pg_wal', historyName(followed)), 'utf8'),
+      followed,
+    );
+    return timelineSpans(followed, entries).find((span) => span.timeline === timeline)?.end;
   } catch {
     // Going, or being written: PostgreSQL itself will say what is wrong with it.
     return undefined;

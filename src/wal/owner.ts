@@ -4,7 +4,7 @@ import type { ObjectInfo, ObjectStore } from '../store/store.ts';
 import { checkSegment } from './check-segment.ts';
 import { classifyWalFile } from './file-name.ts';
 import { LONG_HEADER_SIZE } from './page-header.ts';
-import { openWalKey, walFileOfKey } from './read-object.ts';
+import { readWalRange, walFileOfKey } from './read-object.ts';
 
 /**
  * Finds whose an archive is that WAL-G or WAL-E began: the system identifier in the newest backup's
@@ -50,16 +50,9 @@ async function ownerInSegment(
 ): Promise<bigint | undefined> {
   const name = walFileOfKey(key);
   const file = name && classifyWalFile(name.file);
-  const object = file?.kind === 'segment' ? await openWalKey(store, key, signal) : undefined;
-  if (object === undefined || file?.kind !== 'segment') return undefined;
-  const parts: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of object.body) {
-    parts.push(Buffer.from(chunk.subarray(0, LONG_HEADER_SIZE - length)));
-    length += parts.at(-1)?.length ?? 0;
-    if (length >= LONG_HEADER_SIZE) break;
-  }
-  const header = Buffer.concat(parts);
+  if (file?.kind !== 'segment') return undefined;
+  const header = await readWalRange(store, key, { offset: 0, length: LONG_HEADER_SIZE }, signal);
+  if (header === undefined) return undefined;
   // Only the header is here: the segment's size is taken from it.
   const size = header.length < LONG_HEADER_SIZE ? header.length : header.readUInt32LE(32);
   return checkSegment(file, size, header).systemIdentifier;

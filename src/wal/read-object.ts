@@ -144,6 +144,29 @@ export function walFileOfKey(key: string): { file: string; extension: string } |
 }
 
 /**
+ * Reads some bytes of a WAL file, which is unpacked up to there.
+ * @returns fewer where it ends before, undefined when the store answered that there is none under the key
+ */
+export async function readWalRange(
+  store: ObjectStore,
+  key: string,
+  { offset, length }: { offset: number; length: number },
+  signal: AbortSignal,
+): Promise<Buffer | undefined> {
+  const object = await openWalKey(store, key, signal);
+  if (object === undefined) return undefined;
+  const end = offset + length;
+  const parts: Buffer[] = [];
+  let at = 0;
+  for await (const chunk of object.body) {
+    parts.push(Buffer.from(chunk.subarray(Math.max(0, offset - at), Math.max(0, end - at))));
+    at += chunk.length;
+    if (at >= end) break;
+  }
+  return Buffer.concat(parts);
+}
+
+/**
  * Reads a WAL file whole.
  * @param usualExtension tried first, with one request
  * @returns undefined only when the store answered that it holds no such file

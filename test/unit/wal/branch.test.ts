@@ -42,6 +42,12 @@ const CASES: [string, Record<string, string>, string, object | undefined][] = [
     { switchLsn: 0xe000148n, followed: 3, ownBytes: 0x148 },
   ],
   [
+    'of a timeline that was left before its successor’s parent began',
+    { 'pg_wal/00000003.history': '1\t0/E000148\tnone\n2\t0/C000148\tafter LSN 0/C000120\n' },
+    '00000001000000000000000C',
+    { switchLsn: 0xc000148n, followed: 3, ownBytes: 0x148 },
+  ],
+  [
     'of a timeline that is no ancestor',
     { 'pg_wal/00000003.history': HISTORY_2 },
     '00000002000000000000000E',

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { verifySegment } from '../../../src/backup/verify-wal.ts';
 import { makeSegment, type SegmentOptions } from '../../support/wal-segment.ts';
 import { type FolderArchive, makeFolderArchive } from './folder-archive.ts';
 
@@ -195,6 +196,19 @@ describe.each(['pg_wal', 'archive'] as const)(
         });
       }
     });
+  },
+);
+
+it.each(CASES.filter(({ name }) => !name.endsWith('.partial')))(
+  'pgarc verify sees that it $what',
+  async (one) => {
+    const archive = await makeFolderArchive();
+    await tell(archive, one.histories, 'archive');
+    await archive.plant(one.name, bytesOf(one));
+    const { signal } = new AbortController();
+    const found = await verifySegment(archive.store, one.name, undefined, () => undefined, signal);
+    if (one.wrong === undefined) expect(found).toBeUndefined();
+    else expect(found).toMatchObject({ reason: expect.stringContaining(one.wrong) });
   },
 );
 

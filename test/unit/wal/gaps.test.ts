@@ -27,6 +27,21 @@ function archive(
   };
 }
 
+it('counts nothing of an ancestor behind where recovery to an earlier moment left it', () => {
+  const odd = archive(
+    { 1: [[1, 5]], 2: [[6, 6]], 3: [[4, 4]] },
+    {
+      2: [[1, 6n * SIZE]],
+      3: [
+        [1, 6n * SIZE],
+        [2, 4n * SIZE + 500n],
+      ],
+    },
+  );
+  expect(coveredRanges(odd, spansOf(odd, 3))).toEqual([{ begin: SIZE, end: 5n * SIZE }]);
+  expect(timelineOfSegment(odd, spansOf(odd, 3), 5n)).toBeUndefined();
+});
+
 function backup(name: string, timeline: number, first: number, last = first): BackupSpan {
   const finishLsn = BigInt(last) * SIZE + 500n;
   return {
