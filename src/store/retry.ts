@@ -7,7 +7,7 @@ const BASE_MS = 200;
 /** Longest wait between two attempts, ms. */
 const CAP_MS = 10_000;
 /** An attempt that begins late still gets this long, ms. */
-export const SHORTEST_ATTEMPT_MS = 1_000;
+const SHORTEST_ATTEMPT_MS = 1_000;
 
 export interface RetryOptions {
   /** What is tried, for the event: `PutObject wal_005/…`. */

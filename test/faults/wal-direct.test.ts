@@ -151,6 +151,18 @@ describe('wal-fetch', () => {
     expect((await restored())?.equals(first.bytes)).toBe(true);
   });
 
+  it('waits no longer on a standby for an answer that stops than for one that never comes', async () => {
+    proxy.add({ method: 'GET', fault: { kind: 'stall', afterBytes: 4000 } });
+    await writeFile(join(data, 'standby.signal'), '');
+    // Nothing but the patience of a standby can end this one in time: 3 s.
+    const usual = { PGARC_FETCH_TIMEOUT: '', PGARC_REQUEST_TIMEOUT: '10min' };
+    expect(await fetch(first.name, usual)).toMatchObject({
+      code: 75,
+      stderr: expect.stringContaining('nothing moved for 3.0 s while the object was read'),
+    });
+    expect(await restored()).toBeUndefined();
+  });
+
   it('never hands over damage that stays', async () => {
     for (const fault of [
       { kind: 'flip-answer', offset: 4000 },

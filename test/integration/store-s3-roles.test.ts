@@ -35,6 +35,7 @@ function open(env: Record<string, string>, patience = 20_000): Promise<ObjectSto
     s3Endpoint: minio.endpoint,
     s3CaFile: minio.caFile,
     storeTimeout: patience,
+    requestTimeout: Math.min(patience * 2, 5000),
   });
   return openStore(settings, (event) => events.push(event));
 }

@@ -27,10 +27,9 @@ const UNWANTED = [
  */
 export async function makeClient(settings: Settings, emit: Emit): Promise<S3Client> {
   const ca = settings.s3CaFile === undefined ? undefined : await readCa(settings.s3CaFile);
-  const requestTimeout = stallLimit(settings);
   const transport = new Transport({
     ...(ca === undefined ? {} : { ca }),
-    requestTimeout,
+    requestTimeout: settings.requestTimeout,
     onRequest: (request) => emit({ type: 'storeRequest', ...request }),
   });
   const client = new S3Client({
@@ -43,7 +42,7 @@ export async function makeClient(settings: Settings, emit: Emit): Promise<S3Clie
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: transport as unknown as NonNullable<S3ClientConfig['requestHandler']>,
     ...(settings.s3Endpoint === undefined ? {} : { endpoint: settings.s3Endpoint }),
-    credentials: credentialsOf(settings, ca, requestTimeout),
+    credentials: credentialsOf(settings, ca, stallLimit(settings)),
   });
   for (const name of UNWANTED) client.middlewareStack.remove(name);
   client.middlewareStack.add(

@@ -54,8 +54,8 @@ export async function getObjectStream(
 }
 
 /**
- * Bytes of an object to its very end, in chunks that are valid until the next one is asked for. A connection that breaks is resumed where it stopped, of the same
- * version; the time for retries starts anew whenever something arrived.
+ * Bytes of an object to its very end, in chunks that are valid until the next one is asked for. A connection that
+ * breaks is resumed where it stopped, of the same version; the time for retries starts anew whenever something arrived.
  */
 async function* readResumed(
   session: S3Session,
@@ -74,7 +74,7 @@ async function* readResumed(
   try {
     for (;;) {
       try {
-        for await (const chunk of readBody(body, session.requestTimeout, signal)) {
+        for await (const chunk of readBody(body, session.stallTimeout, signal)) {
           offset += chunk.length;
           if (offset > opened.size)
             throw damaged(key, `is longer than the ${opened.size} bytes it began with`);

@@ -2,7 +2,7 @@ import type { S3Client } from '@aws-sdk/client-s3';
 import type { Settings } from '../../config/settings.ts';
 import type { Emit } from '../../report/events.ts';
 import { abortLater } from '../abortable.ts';
-import { retry, SHORTEST_ATTEMPT_MS } from '../retry.ts';
+import { retry } from '../retry.ts';
 import { type FailureContext, toStoreError } from './failure.ts';
 
 /** A bucket and a prefix, and how requests to it are made. */
@@ -15,6 +15,8 @@ export interface S3Session extends FailureContext {
   readonly storeTimeout: number;
   /** How long a request may stand still, ms. */
   readonly requestTimeout: number;
+  /** The same for the body of an answer, ms. */
+  readonly stallTimeout: number;
   /** Parameters of every new object: storage class and encryption. */
   readonly objectOptions: Readonly<Record<string, string>>;
   /** Whether the store knows `If-None-Match: *`, as far as seen. */
@@ -38,12 +40,18 @@ export interface RequestContext {
   isFinished?: boolean;
 }
 
+/** Least time after which a download counts as standing still, unless a request may take less, ms. */
+const SHORTEST_STALL_MS = 3_000;
+
 /** What a request gets that is finished although the signal aborts, ms. */
 const GRACE_MS = 5_000;
 
-/** How long a request may stand still, ms: no longer than the whole may take, so that patience can be short. */
+/**
+ * How long what has begun to arrive may stand still, ms: a standby that is told to wait 3 s shall not wait for
+ * longer with half a segment in hand. A shorter pause is usual on a line that loses packets.
+ */
 export function stallLimit({ requestTimeout, storeTimeout }: Settings): number {
-  return Math.min(requestTimeout, Math.max(SHORTEST_ATTEMPT_MS, storeTimeout));
+  return Math.min(requestTimeout, Math.max(SHORTEST_STALL_MS, storeTimeout));
 }
 
 /** Parameters of new objects, as the settings have them. */

@@ -43,7 +43,8 @@ export async function openS3Store(
     ) as string[],
     emit,
     storeTimeout: settings.storeTimeout,
-    requestTimeout: stallLimit(settings),
+    requestTimeout: settings.requestTimeout,
+    stallTimeout: stallLimit(settings),
     objectOptions: objectOptionsOf(settings),
     knowsCondition: true,
   };
