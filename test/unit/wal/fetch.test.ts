@@ -170,6 +170,13 @@ describe('fetchWal hands over nothing of', () => {
     expect(await restored()).toEqual([]);
   });
 
+  it('a header with pages of no bytes, in an object without a checksum', async () => {
+    const bytes = Buffer.from(good.bytes);
+    bytes.writeUInt32LE(0, 36);
+    await archive.store.put(`wal_005/${good.name}`, bytes);
+    await expect(archive.fetch(good.name)).rejects.toThrow('impossible page size, 0 bytes');
+  });
+
   it('damage on the way is read once more', async () => {
     await archive.plant(good.name, good.bytes);
     let reads = 0;
