@@ -7,6 +7,9 @@ import { HttpsAgent } from './node-http.ts';
 /** Bytes handed to the HTTP parser at a time, at most. */
 const BLOCK_BYTES = 128 * 1024;
 
+/** Blocks that are kept before anybody has promised to copy them. */
+const MOST_UNPROMISED = 8;
+
 /** Bytes of one read from OpenSSL; a record is 16 KiB at most (RFC 8446, 5.1). */
 const READ_BYTES = 64 * 1024;
 
@@ -51,8 +54,10 @@ class GatheredSocket extends Duplex {
   #end = 0;
   /** The answer under way, when its chunks are copied. */
   #copied: IncomingMessage | undefined;
-  /** From here on the block holds nothing of other answers. */
+  /** Up to here the block holds something of answers that nobody promised to copy. */
   #floor = 0;
+  #isPromised = false;
+  #isAsked = false;
   /** Bytes given to HTTP. */
   #pushed = 0;
   /** Blocks of copied answers, with what was pushed up to their end. */
@@ -82,11 +87,12 @@ class GatheredSocket extends Duplex {
   /** See promiseCopies. */
   reuseFor(answer: IncomingMessage): void {
     this.#copied = answer;
-    this.#floor = this.#end;
+    this.#isPromised = true;
   }
 
   /** Takes what was read. @returns whether more may be read */
   gather(source: Uint8Array, bytes: number): boolean {
+    this.#isAsked = false;
     if (this.#end + bytes > this.#block.length) {
       this.#flush();
       if (this.#end + bytes > this.#block.length) this.#changeBlock();
@@ -108,24 +114,39 @@ class GatheredSocket extends Duplex {
     this.#pushed += this.#end - this.#begin;
     this.push(this.#block.subarray(this.#begin, this.#end));
     this.#begin = this.#end;
-    if (this.#copied === undefined) return;
+    if (this.#copied === undefined || this.#copied.complete) return;
     // What is not copied yet waits on either side of the parser, in the order in which it came.
     const copied = this.#pushed - this.readableLength - this.#copied.readableLength;
     while (this.#full[0] !== undefined && this.#full[0].end <= copied) {
       this.#free.push(this.#full.shift()!.block);
     }
-    if (copied === this.#pushed) {
-      this.#begin = this.#floor;
-      this.#end = this.#floor;
+    if (copied === this.#pushed) this.#rewind();
+  }
+
+  /** The last answer has been read to its end, for its connection is used again. */
+  #beginRequest(): void {
+    this.#isAsked = true;
+    const full = this.#full.splice(0);
+    if (this.#isPromised && this.#begin === this.#end) {
+      this.#free.push(...full.map(({ block }) => block));
+      this.#rewind();
+    } else {
+      this.#floor = this.#end;
     }
-    // The next answer is somebody else's.
-    if (this.#copied.complete) this.#copied = undefined;
+    this.#copied = undefined;
+    this.#isPromised = false;
+  }
+
+  #rewind(): void {
+    this.#begin = this.#floor;
+    this.#end = this.#floor;
   }
 
   #changeBlock(): void {
-    // The collector finds out when an answer that nobody copies is done with.
-    const isCopied = this.#copied !== undefined && this.#floor === 0 && this.#end > 0;
-    if (isCopied) this.#full.push({ block: this.#block, end: this.#pushed });
+    // The promise comes when some of the answer is there already. Without one the collector has to find out.
+    const mayComeBack = this.#floor === 0 && this.#end > 0;
+    if (mayComeBack && (this.#isPromised || this.#full.length < MOST_UNPROMISED))
+      this.#full.push({ block: this.#block, end: this.#pushed });
     this.#block = this.#free.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
     this.#begin = 0;
     this.#end = 0;
@@ -137,6 +158,7 @@ class GatheredSocket extends Duplex {
   }
 
   override _write(chunk: Buffer, encoding: BufferEncoding, callback: (error?: Error | null) => void): void {
+    if (!this.#isAsked) this.#beginRequest();
     this.#socket.write(chunk, encoding, callback);
   }
 

@@ -1,12 +1,18 @@
 /** Bytes that may wait for a slow reader before the connection is told to wait. */
 const RING_BYTES = 2 * 1024 * 1024;
 
+/** Below this, fresh memory costs nothing worth sparing. */
+const SMALL_BYTES = 64 * 1024;
+
 /** Handed out at a time at most, so that there is always room for what arrives meanwhile. */
 const READ_BYTES = RING_BYTES / 4;
 
 /** Rings of bodies that have ended, for the next ones. */
 const spare: Buffer[] = [];
 const MOST_SPARE = 8;
+
+/** Memory that nothing was written to takes no room. */
+const makeRing = (bytes: number) => Buffer.allocUnsafeSlow(bytes);
 
 /** Bytes on their way from a connection to its reader, in memory that is used again and again. */
 export interface Ring {
@@ -24,8 +30,8 @@ export interface Ring {
 
 /** @param size bytes that will come at most */
 export function borrowRing(size: number): Ring {
-  const isWhole = size >= RING_BYTES;
-  const memory = (isWhole ? spare.pop() : undefined) ?? Buffer.allocUnsafeSlow(Math.min(size, RING_BYTES));
+  const isSpare = size >= SMALL_BYTES;
+  const memory = isSpare ? (spare.pop() ?? makeRing(RING_BYTES)) : makeRing(size);
   let begin = 0;
   let length = 0;
   return {
@@ -47,7 +53,7 @@ export function borrowRing(size: number): Ring {
       length -= bytes;
     },
     giveBack() {
-      if (isWhole && spare.length < MOST_SPARE) spare.push(memory);
+      if (isSpare && spare.length < MOST_SPARE) spare.push(memory);
     },
   };
 }
