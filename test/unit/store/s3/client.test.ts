@@ -12,7 +12,7 @@ afterEach(() => {
 });
 
 /** Where a request would go, which is not sent. */
-async function findHost(more: Partial<Settings>): Promise<string> {
+async function findHost(more: Omit<Partial<Settings>, 'store'>): Promise<string> {
   const settings = storeSettings({
     store: 's3://bucket',
     awsAccessKeyId: 'id',
