@@ -4,6 +4,7 @@ import {
   type MultipartUpload,
 } from '@aws-sdk/client-s3';
 import { isRefusal } from './answer.ts';
+import { unfit } from './failure.ts';
 import { sendAbort } from './multipart.ts';
 import { request, type S3Session } from './session.ts';
 
@@ -44,7 +45,7 @@ async function* listUploads(
   prefix: string,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<MultipartUpload> {
-  let marker: { KeyMarker?: string; UploadIdMarker?: string } = {};
+  let marker: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } = {};
   for (;;) {
     const command = new ListMultipartUploadsCommand({ Bucket: session.bucket, Prefix: prefix, ...marker });
     // Without the prefix, these may be uploads that are not for us to see.
@@ -64,11 +65,12 @@ async function* listUploads(
       throw error;
     }
     yield* page.Uploads ?? [];
-    const { IsTruncated, NextKeyMarker, NextUploadIdMarker } = page;
-    if (!IsTruncated || NextKeyMarker === undefined || NextKeyMarker === '') return;
-    marker = {
-      KeyMarker: NextKeyMarker,
-      ...(NextUploadIdMarker ? { UploadIdMarker: NextUploadIdMarker } : {}),
-    };
+    if (!page.IsTruncated) return;
+    const next = { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker || undefined };
+    const isRepeated = next.KeyMarker === marker.KeyMarker && next.UploadIdMarker === marker.UploadIdMarker;
+    if (!next.KeyMarker || isRepeated) {
+      throw unfit(session, 'ListMultipartUploads', 'the listing goes on, but does not say where');
+    }
+    marker = next;
   }
 }
