@@ -1,4 +1,4 @@
-import type { Environment } from './foreign.ts';
+import { type Environment, isForWalg } from './foreign.ts';
 import type { Problem } from './resolve.ts';
 
 /**
@@ -21,11 +21,17 @@ const ENCRYPTION = [
   'WALE_S3_SSE_C',
 ] as const;
 
+/** Read by WAL-G, too; without a store of WAL-G it is likely another program's. */
+const BARE = ['S3_SSE_C'] as const;
+
 /** pgarc does not encrypt: where another tool did, it must not store everything readable without a word. */
 export function findForeignEncryption(environment: Environment): Problem[] {
-  return ENCRYPTION.filter((name) => environment[name]).map((name) => ({
-    name,
-    message: `environment variable ${name}: pgarc does not encrypt with such a key and would store everything without`,
-    hint: 'Unset it, let the store encrypt (s3-sse, s3-sse-kms-key-id), and set PGARC_STORE to a new prefix: pgarc cannot read what was encrypted with the key.',
-  }));
+  const names = isForWalg(environment) ? [...ENCRYPTION, ...BARE] : ENCRYPTION;
+  return names
+    .filter((name) => environment[name])
+    .map((name) => ({
+      name,
+      message: `environment variable ${name}: pgarc does not encrypt with such a key and would store everything without`,
+      hint: 'Unset it, let the store encrypt (s3-sse, s3-sse-kms-key-id), and set PGARC_STORE to a new prefix: pgarc cannot read what was encrypted with the key.',
+    }));
 }

@@ -44,6 +44,19 @@ export const walS3Bucket: Variable = {
   },
 };
 
+/** Whether the environment names a store of WAL-G. */
+export function isForWalg(environment: Environment): boolean {
+  return Boolean(environment.WALG_S3_PREFIX || environment.WALE_S3_PREFIX);
+}
+
+/**
+ * A setting of WAL-G's storage in S3 under its bare name, which WAL-G reads before `WALG_…` and `WALE_…`. Elsewhere
+ * such a name is likely another program's.
+ */
+export function bareOfWalg(name: string): Variable {
+  return { name, read: (value, { environment }) => (isForWalg(environment) ? value : undefined) };
+}
+
 /** Methods of WAL-G, of any of its versions, that pgarc does not write, and whether it reads what they wrote. */
 const UNWRITTEN = new Map([
   ['brotli', true],

@@ -1,5 +1,6 @@
 import type { Facts, Schema, SettingKey } from './definition.ts';
 import {
+  bareOfWalg,
   needsPathStyle,
   pgConnectTimeout,
   waleEndpoint,
@@ -142,27 +143,32 @@ export const SCHEMA: Schema = {
   s3CaFile: {
     name: 's3-ca-file',
     type: path,
-    variables: ['WALG_S3_CA_CERT_FILE', 'AWS_CA_BUNDLE'],
+    variables: [
+      bareOfWalg('S3_CA_CERT_FILE'),
+      'WALG_S3_CA_CERT_FILE',
+      'WALE_S3_CA_CERT_FILE',
+      'AWS_CA_BUNDLE',
+    ],
     description: 'certificate authorities (PEM) to trust instead of the usual ones',
   },
   s3StorageClass: {
     name: 's3-storage-class',
     type: text,
-    variables: ['WALG_S3_STORAGE_CLASS', 'WALE_S3_STORAGE_CLASS'],
+    variables: [bareOfWalg('S3_STORAGE_CLASS'), 'WALG_S3_STORAGE_CLASS', 'WALE_S3_STORAGE_CLASS'],
     fallbackText: "the bucket's",
     description: 'storage class of new objects',
   },
   s3Sse: {
     name: 's3-sse',
     type: choice('AES256', 'aws:kms'),
-    variables: ['WALG_S3_SSE', 'WALE_S3_SSE'],
+    variables: [bareOfWalg('S3_SSE'), 'WALG_S3_SSE', 'WALE_S3_SSE'],
     fallbackText: "the bucket's",
     description: 'server-side encryption of new objects',
   },
   s3SseKmsKeyId: {
     name: 's3-sse-kms-key-id',
     type: text,
-    variables: ['WALG_S3_SSE_KMS_ID', 'WALE_S3_SSE_KMS_ID'],
+    variables: [bareOfWalg('S3_SSE_KMS_ID'), 'WALG_S3_SSE_KMS_ID', 'WALE_S3_SSE_KMS_ID'],
     description: 'key of server-side encryption with aws:kms',
   },
   awsAccessKeyId: {

@@ -128,6 +128,29 @@ describe('variables of other tools', () => {
     }
   });
 
+  it('reads the bare names of WAL-G where a store of WAL-G is named, before the others', () => {
+    const environment = {
+      S3_STORAGE_CLASS: 'STANDARD_IA',
+      WALG_S3_STORAGE_CLASS: 'GLACIER',
+      S3_SSE: 'aws:kms',
+      S3_SSE_KMS_ID: 'key',
+      S3_CA_CERT_FILE: '/ca.crt',
+    };
+    const kept = {
+      s3StorageClass: 'STANDARD_IA',
+      s3Sse: 'aws:kms',
+      s3SseKmsKeyId: 'key',
+      s3CaFile: '/ca.crt',
+    };
+    for (const name of ['WALG_S3_PREFIX', 'WALE_S3_PREFIX']) {
+      expect(settingsOf({ ...environment, [name]: 's3://bkt/a' })).toMatchObject(kept);
+      const error = failureOf({ environment: { S3_SSE_C: 'key-7Q2Z', [name]: 's3://bkt/a' } });
+      expect(error.message).toContain('environment variable S3_SSE_C: pgarc does not encrypt');
+    }
+    const others = settingsOf({ ...environment, S3_SSE: 'on', S3_SSE_C: 'key', PGARC_STORE: 's3://bkt/a' });
+    expect(others).toMatchObject({ s3StorageClass: 'GLACIER', s3Sse: undefined, s3SseKmsKeyId: undefined });
+  });
+
   it.each([
     'WALG_LIBSODIUM_KEY',
     'WALG_LIBSODIUM_KEY_PATH',
