@@ -4,6 +4,7 @@ export type CodecName = 'lz4' | 'zstd' | 'gzip' | 'brotli' | 'lzo' | 'none';
 export interface DecompressOptions {
   /**
    * Memory may go from one stream to the next: no chunk is valid after the end. An empty one may come last.
+   * After an error the last chunk stays as it is.
    * Default false.
    */
   reuse?: boolean;

@@ -54,6 +54,7 @@ export async function* readLz4Frames(
 ): AsyncGenerator<Buffer> {
   const source = new ByteSource(input, 'lz4 data');
   let room = makeRoom(0);
+  let isFailed = false;
   try {
     do {
       const header = await readLz4FrameHeader(source);
@@ -63,8 +64,12 @@ export async function* readLz4Frames(
     } while (!(await source.isAtEnd()));
     // Who reads a chunk ahead asks for the end while the last one is still in use.
     if (reuse) yield Buffer.alloc(0);
+  } catch (error) {
+    // And so he does when there is a failure instead: that memory goes to nobody else.
+    isFailed = true;
+    throw error;
   } finally {
-    if (reuse && room.packed.length > 0 && spare.length < MOST_SPARE) spare.push(room);
+    if (reuse && !isFailed && room.packed.length > 0 && spare.length < MOST_SPARE) spare.push(room);
     await source.close();
   }
 }

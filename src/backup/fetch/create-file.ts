@@ -14,7 +14,13 @@ const AFTER_SLOW = 64;
  * (fs/ext4/ialloc.c, recently_deleted).
  */
 export class FileCreator {
+  readonly #limit: number;
   #slow = 0;
+
+  /** @param limit ms from which on a creation is slow */
+  constructor(limit: number = SLOW) {
+    this.#limit = limit;
+  }
 
   /** @returns a descriptor for writing. @throws errors of open(2): EEXIST when there is such a file */
   async create(path: string | Buffer): Promise<number> {
@@ -24,7 +30,7 @@ export class FileCreator {
     }
     const before = performance.now();
     const fd = openSync(path, 'wx', 0o600);
-    if (performance.now() - before > SLOW) this.#slow = AFTER_SLOW;
+    if (performance.now() - before > this.#limit) this.#slow = AFTER_SLOW;
     return fd;
   }
 }

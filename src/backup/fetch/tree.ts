@@ -184,7 +184,12 @@ export class Tree {
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw explain(error, path);
       const fd = await this.#create(path);
-      this.#dress(fd, mode);
+      try {
+        this.#dress(fd, mode);
+      } catch (failure) {
+        closeSync(fd);
+        throw explain(failure, path);
+      }
       return fd;
     }
   }

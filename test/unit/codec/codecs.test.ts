@@ -349,3 +349,19 @@ it('gives streams that reuse memory their own bytes, also at the same time and a
     }
   }
 });
+
+it('leaves the last chunk before a failure alone, on which who reads ahead is still at work', async () => {
+  const encoder = await openEncoder('lz4');
+  const open = (bytes: Buffer) =>
+    encoder.decompress(chunksOf(bytes, 100_000), { reuse: true })[Symbol.asyncIterator]();
+  const packed = await frameOf(encoder, LARGE);
+  const broken = open(packed.subarray(0, packed.length - 100));
+  const { value } = await broken.next();
+  await expect(broken.next()).rejects.toMatchObject(DAMAGED);
+  // As many as there may be spare rooms, and one more.
+  const zeros = await frameOf(encoder, Buffer.alloc(LARGE.length));
+  const others = Array.from({ length: 5 }, () => open(zeros));
+  await Promise.all(others.flatMap((other) => [other.next(), other.next()]));
+  expect(LARGE.subarray(0, value!.length).equals(value!)).toBe(true);
+  await Promise.all(others.map((other) => other.return?.()));
+});
