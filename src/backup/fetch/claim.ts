@@ -3,7 +3,7 @@ import { dirname } from 'node:path';
 import { messageOf, PgarcError } from '../../errors.ts';
 import { toPath } from '../format/name-bytes.ts';
 import type { Owner } from './owner.ts';
-import { syncPath } from './sync.ts';
+import { syncDirectory } from './sync.ts';
 
 /** A directory that a restore fills. */
 export interface Claim {
@@ -27,7 +27,7 @@ export async function claimDirectory(path: string, owner: Owner | undefined): Pr
       if (!(await makeDirectory(one))) continue;
       made.push(one);
       if (owner !== undefined) await chown(toPath(one), owner.uid, owner.gid);
-      await syncPath(toPath(dirname(one)));
+      await syncDirectory(toPath(dirname(one)));
     }
     return { path, made };
   } catch (error) {

@@ -10,7 +10,7 @@ import { AUTO_CONF, type Held } from './extract.ts';
 import type { Owner } from './owner.ts';
 import { BACKUP_LABEL, CONTROL_FILE, type Step, TABLESPACE_MAP } from './plan.ts';
 import { applyRecoverySettings, type RecoverySettings } from './recovery-settings.ts';
-import { syncPath, syncTrees } from './sync.ts';
+import { syncDirectory, syncFile, syncTrees } from './sync.ts';
 import type { Tablespace } from './tablespaces.ts';
 import type { Tree } from './tree.ts';
 
@@ -63,9 +63,8 @@ export async function finishTree(
   signal.throwIfAborted();
   await options.whenSynced?.();
   tree.writeSmallFile(CONTROL_FILE, control.mode, control.content);
-  await syncPath(join(tree.root, CONTROL_FILE));
-  await syncPath(join(tree.root, dirname(CONTROL_FILE)));
-  await syncPath(dirname(tree.root));
+  await syncFile(join(tree.root, CONTROL_FILE));
+  await syncDirectory(join(tree.root, dirname(CONTROL_FILE)));
 }
 
 /** The map as it was when it says where the tablespaces went, else one that does. */

@@ -45,8 +45,8 @@ export async function syncTrees(
   }
 }
 
-/** Makes one file or directory durable. */
-export async function syncPath(path: string | Buffer): Promise<void> {
+/** Makes one file durable. */
+export async function syncFile(path: string | Buffer): Promise<void> {
   const handle = await open(path, 'r');
   try {
     await handle.sync();
@@ -55,18 +55,33 @@ export async function syncPath(path: string | Buffer): Promise<void> {
   }
 }
 
+/**
+ * Makes the names in a directory durable, where that can be done: one that this user may not read, such as the one
+ * above the data directory, and a file system that syncs none are no failure, as in PostgreSQL (fsync_fname_ext).
+ */
+export async function syncDirectory(path: string | Buffer): Promise<void> {
+  try {
+    await syncFile(path);
+  } catch (error) {
+    const { code, syscall } = error as NodeJS.ErrnoException;
+    if (code === 'EACCES' && syscall === 'open') return;
+    if (code === 'EINVAL' && syscall === 'fsync') return;
+    throw error;
+  }
+}
+
 async function syncEach(root: string, signal: AbortSignal): Promise<void> {
-  const paths: Buffer[] = [];
-  await collect(Buffer.from(toPath(root)), paths);
-  await mapParallel(paths, PARALLEL_SYNCS, syncPath, signal);
+  const tasks: (() => Promise<void>)[] = [];
+  await collect(Buffer.from(toPath(root)), tasks);
+  await mapParallel(tasks, PARALLEL_SYNCS, (task) => task(), signal);
 }
 
 /** Files and directories below `path`, itself included. Names are bytes, since one need not be UTF-8. */
-async function collect(path: Buffer, found: Buffer[]): Promise<void> {
-  found.push(path);
+async function collect(path: Buffer, tasks: (() => Promise<void>)[]): Promise<void> {
+  tasks.push(() => syncDirectory(path));
   for (const entry of await readdir(path, { withFileTypes: true, encoding: 'buffer' })) {
     const inner = Buffer.concat([path, Buffer.from('/'), entry.name]);
-    if (entry.isDirectory()) await collect(inner, found);
-    else if (entry.isFile()) found.push(inner);
+    if (entry.isDirectory()) await collect(inner, tasks);
+    else if (entry.isFile()) tasks.push(() => syncFile(inner));
   }
 }

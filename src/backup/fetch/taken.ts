@@ -7,7 +7,7 @@ import { type Claim, claimDirectory, releaseClaim } from './claim.ts';
 import { formatMark, listBesideMark, MARK, type Mark, parseMark } from './mark.ts';
 import type { Owner } from './owner.ts';
 import { quoteForShell } from './recovery-settings.ts';
-import { syncPath } from './sync.ts';
+import { syncDirectory } from './sync.ts';
 
 /** A directory whose mark this process keeps locked. */
 export interface Taken {
@@ -63,7 +63,7 @@ export async function leaveDirectory(taken: Taken): Promise<void> {
 export async function writeMark(taken: Taken, id: string): Promise<void> {
   await taken.handle.truncate(0);
   await addToMark(taken, { id });
-  await syncPath(toPath(taken.claim.path));
+  await syncDirectory(toPath(taken.claim.path));
 }
 
 export async function addToMark(taken: Taken, line: Partial<Mark>): Promise<void> {
@@ -74,7 +74,7 @@ export async function addToMark(taken: Taken, line: Partial<Mark>): Promise<void
 /** Takes the mark away; the lock stays until the handle is closed. */
 export async function removeMark(taken: Taken): Promise<void> {
   await rm(markOf(taken.claim.path), { force: true });
-  await syncPath(toPath(taken.claim.path));
+  await syncDirectory(toPath(taken.claim.path));
 }
 
 /**

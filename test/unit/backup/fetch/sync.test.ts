@@ -1,7 +1,7 @@
-import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { syncTrees } from '../../../../src/backup/fetch/sync.ts';
+import { syncDirectory, syncFile, syncTrees } from '../../../../src/backup/fetch/sync.ts';
 import { loadSyncfs, tellsOfFailures } from '../../../../src/backup/fetch/syncfs.ts';
 import { makeTemporaryFolder } from '../../../support/temporary.ts';
 
@@ -75,5 +75,23 @@ describe('syncfs', () => {
     if (syncfs === undefined) return context.skip();
     expect(['', 'ENOSYS', 'EPERM']).toContain(await syncfs(paths[0]!));
     await expect(syncfs(join(paths[0]!, 'none'))).rejects.toMatchObject({ code: 'ENOENT' });
+  });
+});
+
+describe('syncDirectory', () => {
+  it.runIf(process.platform === 'linux')(
+    'takes a file system that syncs no directories as it is',
+    async () => {
+      await expect(syncFile('/proc/self')).rejects.toMatchObject({ code: 'EINVAL' });
+      await syncDirectory('/proc/self');
+      await expect(syncDirectory(`${paths[0]}/none`)).rejects.toMatchObject({ code: 'ENOENT' });
+    },
+  );
+
+  it('leaves one out that may not be read', async (context) => {
+    // Root may read everything.
+    if (process.getuid?.() === 0) return context.skip();
+    await chmod(paths[0]!, 0o300);
+    await syncDirectory(paths[0]!).finally(() => chmod(paths[0]!, 0o700));
   });
 });
