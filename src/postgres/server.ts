@@ -24,6 +24,8 @@ export interface ServerFacts {
   /** `(disabled)` when archive_mode is off. */
   archiveCommand: string;
   archiveLibrary: string;
+  /** Undefined when the user may not see it. */
+  logDirectory?: string | undefined;
 }
 
 /** Reads the facts in one query. @throws PgarcError as PostgresSession.query */
@@ -33,7 +35,8 @@ export async function readServerFacts(session: PostgresSession): Promise<ServerF
            extract(epoch from pg_postmaster_start_time())::float8 as started,
            (select jsonb_object_agg(name, setting) from pg_settings where name in (
              'server_version_num', 'data_directory', 'port', 'wal_segment_size', 'block_size', 'segment_size',
-             'data_checksums', 'wal_level', 'archive_mode', 'archive_command', 'archive_library'
+             'data_checksums', 'wal_level', 'archive_mode', 'archive_command', 'archive_library',
+             'log_directory'
            )) as settings
     from pg_control_system()`);
   const settings = row!.settings as Record<string, string | null | undefined>;
@@ -53,6 +56,7 @@ export async function readServerFacts(session: PostgresSession): Promise<ServerF
     archiveMode: settings.archive_mode ?? '',
     archiveCommand: settings.archive_command ?? '',
     archiveLibrary: settings.archive_library ?? '',
+    logDirectory: settings.log_directory ?? undefined,
   };
 }
 

@@ -3,6 +3,7 @@
  * place, never by a name at any depth (PostgreSQL: basebackup.c, excludeDirContents and excludeFiles).
  * Names are those of tar members: `/base/5/1259`, the data directory itself is `/`.
  */
+import { resolve } from 'node:path';
 
 /** What kind of directory an entry lies in. */
 export type Folder = 'root' | 'global' | 'databases' | 'database' | 'tablespaces' | 'other';
@@ -69,9 +70,16 @@ export function isLeftOut(folder: Folder, entry: string): boolean {
   }
 }
 
-/** True for where the server's logs lie by default, and did before PostgreSQL 10. */
-export function isLogs(folder: Folder, entry: string): boolean {
-  return folder === 'root' && (entry === 'log' || entry === 'pg_log');
+/** Where the server's logs lie by default, and did before PostgreSQL 10. */
+const LOGS = ['/log', '/pg_log'];
+
+/**
+ * Finds where the server's logs lie in its data directory. A server makes the directory when it is not there.
+ * @param setting log_directory; undefined when it is not known
+ */
+export function findLogs(pgdata: string, setting: string | undefined): ReadonlySet<string> {
+  const path = setting === undefined ? pgdata : resolve(pgdata, setting);
+  return new Set(path.startsWith(`${pgdata}/`) ? [...LOGS, path.slice(pgdata.length)] : LOGS);
 }
 
 /** A relation's file: which relation, which fork, which file of it. */

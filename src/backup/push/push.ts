@@ -159,10 +159,11 @@ async function takeBackup(
   const all = AbortSignal.any([signal, backup.ended]);
   let isStopped = false;
   try {
-    const directory = tablespaceVersionDirectory(majorVersion(facts.versionNumber), facts.catalogVersion);
+    const { versionNumber, catalogVersion, logDirectory } = facts;
+    const versionDirectory = tablespaceVersionDirectory(majorVersion(versionNumber), catalogVersion);
     const archiving = { store, session, facts, emit };
     const [walk] = await inParallel(all, [
-      (each) => walkDataDirectory(pgdata, directory, emit, each),
+      (each) => walkDataDirectory(pgdata, { versionDirectory, logDirectory }, emit, each),
       (each) => proveArchiving(archiving, backup, options.archiveTimeout, each),
     ]);
     tell(deps, `copying ${walk.files.length} files`);

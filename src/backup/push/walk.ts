@@ -7,12 +7,12 @@ import { decodeName, encodeName, hasRawBytes } from '../format/name-bytes.ts';
 import { describeReadError, isGone } from './file-io.ts';
 import {
   type Folder,
+  findLogs,
   findUnlogged,
   folderKind,
   isEssential,
   isKeptEmpty,
   isLeftOut,
-  isLogs,
   parseRelationFile,
 } from './layout.ts';
 
@@ -71,12 +71,12 @@ export function pathOf(pgdata: string, name: string): string | Buffer {
 
 /**
  * Lists everything that belongs into a backup of a running server.
- * @param versionDirectory the directory that this server uses in a tablespace
+ * @param server the directory that it uses in a tablespace, and log_directory where that is known
  * @throws PgarcError `refused` for a link in the place of a part of the cluster
  */
 export async function walkDataDirectory(
   pgdata: string,
-  versionDirectory: string,
+  server: { versionDirectory: string; logDirectory?: string | undefined },
   emit: Emit,
   signal: AbortSignal,
 ): Promise<Walk> {
@@ -90,6 +90,7 @@ export async function walkDataDirectory(
   let control: WalkedEntry | undefined;
   const todo = ['/'];
   const inside = await findInnerTablespaces(pgdata);
+  const logs = findLogs(pgdata, server.logDirectory);
   let held = performance.now();
 
   const root = lookAt(pgdata, '/');
@@ -102,6 +103,7 @@ export async function walkDataDirectory(
     const entries = await listDirectory(pgdata, name);
     const unlogged = folder === 'database' ? findUnlogged(entries) : undefined;
     const prefix = name === '/' ? '/' : `${name}/`;
+    const isOfLogs = [...logs].some((place) => prefix.startsWith(`${place}/`));
     for (const entry of entries) {
       if (performance.now() - held > HOLD) {
         await yieldLoop();
@@ -119,12 +121,13 @@ export async function walkDataDirectory(
         walk.directories.push(describe(member, stats));
         if (!isKeptEmpty(folder, entry) && !inside.has(member)) todo.push(member);
       } else if (stats.isSymbolicLink()) {
-        const found = await followLink(pgdata, member, folder, entry, versionDirectory);
+        const found = await followLink(pgdata, member, folder, entry, server.versionDirectory);
         if (found.tablespace !== undefined) walk.tablespaces.push(found.tablespace);
         if (found.directory !== undefined) walk.directories.push(found.directory);
         if (found.tablespace !== undefined) todo.push(found.directory.name);
-        if (found.leftOut !== undefined) walk.leftOut.push(found.leftOut);
-      } else if (!stats.isSocket() && !isLeftOut(folder, entry)) {
+        if (found.leftOut === undefined || isOfLogs) continue;
+        if (!logs.has(member) || !leadsToDirectory(pgdata, member)) walk.leftOut.push(found.leftOut);
+      } else if (!stats.isSocket() && !isLeftOut(folder, entry) && !isOfLogs) {
         walk.leftOut.push({ path: member, kind: 'special' });
       }
     }
@@ -186,13 +189,12 @@ async function followLink(
       },
     );
   }
-  if (isLogs(folder, entry)) {
-    // The server makes the directory of its logs when it is not there.
-    const target = statSync(pathOf(pgdata, member), { bigint: true, throwIfNoEntry: false });
-    if (target?.isDirectory()) return {};
-  }
   const target = await readTarget(pgdata, member);
   return target === undefined ? {} : { leftOut: { path: member, kind: 'symlink', target } };
+}
+
+function leadsToDirectory(pgdata: string, member: string): boolean {
+  return statSync(pathOf(pgdata, member), { throwIfNoEntry: false })?.isDirectory() === true;
 }
 
 /** @returns undefined when the link has vanished */

@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
-import { mkdir, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { walkDataDirectory } from '../../../../src/backup/push/walk.ts';
@@ -20,8 +20,9 @@ async function put(...names: string[]): Promise<void> {
   }
 }
 
-async function walk() {
-  const found = await walkDataDirectory(pgdata, VERSION, (event) => events.push(event), signal);
+async function walk(logDirectory?: string) {
+  const server = { versionDirectory: VERSION, logDirectory };
+  const found = await walkDataDirectory(pgdata, server, (event) => events.push(event), signal);
   return {
     ...found,
     fileNames: found.files.map(({ name }) => name).sort(),
@@ -122,6 +123,26 @@ describe('walkDataDirectory', () => {
     const found = await walk();
     expect([found.leftOut, events]).toEqual([[], []]);
     expect(found.directoryNames).toContain('/pg_stat_tmp');
+  });
+
+  it.each(['logs', '../data/logs', undefined])('says nothing of links among logs: %s', async (setting) => {
+    const place = setting === undefined ? 'log' : 'logs';
+    await put(`${place}/deeper/postgresql.log`);
+    await symlink('deeper/postgresql.log', join(pgdata, place, 'current'));
+    await promisify(execFile)('mkfifo', [join(pgdata, place, 'pipe')]);
+    await symlink('/nonexistent', join(pgdata, 'log_not'));
+    const found = await walk(setting?.replace('data', basename(pgdata)));
+    expect(found.leftOut.map(({ path }) => path)).toEqual(['/log_not']);
+  });
+
+  it('says nothing of the link of the logs, but where it leads nowhere', async () => {
+    const elsewhere = await makeTemporaryFolder('log');
+    await symlink(elsewhere, join(pgdata, 'logs'));
+    for (const setting of ['logs', join(pgdata, 'logs/')]) expect((await walk(setting)).leftOut).toEqual([]);
+    expect((await walk()).leftOut).toHaveLength(1);
+    expect((await walk(elsewhere)).leftOut).toHaveLength(1);
+    await rm(elsewhere, { recursive: true });
+    expect((await walk('logs')).leftOut).toHaveLength(1);
   });
 
   it('refuses a link in the place of a part of the cluster', async () => {
