@@ -73,6 +73,32 @@ describe('a directory that is held', () => {
     expect(await readdir(place)).toEqual([]);
   });
 
+  it('may have tablespaces side by side, of which all goes that was made for them', async () => {
+    const places = ['ts/1', 'ts/2', 'deep/ts'].map((name) => join(folder, name));
+    const held = await holdDirectory(pgdata);
+    await held.note(places.map((to, oid) => ({ oid: String(oid), from: to, to })));
+    for (const path of places) await writeFile(join(path, 'file'), 'x');
+    await held.abandon(untold);
+    expect(await readdir(folder)).toEqual([]);
+  });
+
+  it('may be the place of a mount, and so may a tablespace', async (context) => {
+    const unmounts: (() => Promise<void>)[] = [];
+    for (const path of [pgdata, place]) {
+      await mkdir(path, { recursive: true });
+      const unmount = await mountTmpfsAt(path);
+      if (unmount === undefined) return context.skip();
+      unmounts.push(unmount);
+    }
+    for (const end of ['abandon', 'finish'] as const) {
+      const held = await holdDirectory(pgdata);
+      await held.note([tablespace()]);
+      await (end === 'abandon' ? held.abandon(untold) : held.finish());
+      expect([...(await readdir(pgdata)), ...(await readdir(place))]).toEqual([]);
+    }
+    for (const unmount of unmounts) await unmount();
+  });
+
   it('is not given to a second process', async () => {
     const held = await holdDirectory(pgdata);
     await expect(holdDirectory(pgdata)).rejects.toMatchObject({ code: 'locked', message: /another pgarc/ });
