@@ -38,6 +38,9 @@ export function holdNothing(): Held {
 const HELD: ReadonlySet<string> = new Set([CONTROL_FILE, BACKUP_LABEL, TABLESPACE_MAP, AUTO_CONF]);
 const MAX_HELD_BYTES = 16 * 1024 * 1024;
 
+/** Of a restore that was killed when it was whole; another tool takes it into a backup. */
+const MARK_OF_TABLESPACE = new RegExp(`^pg_tblspc/\\d+/${MARK.replaceAll('.', '\\.')}$`);
+
 /** Left over from a running server, an earlier recovery or restore; they would mislead the restored one. */
 const UNWANTED: ReadonlySet<string> = new Set([
   MARK,
@@ -77,7 +80,7 @@ export function extractInto(tree: Tree, step: Step, links: ReadonlySet<string>, 
         const content = await readHeld(path, entry, body);
         ledger.arrive(path, content.length, crc32c(content));
         held.files.set(path, { content, mode: entry.mode });
-      } else if (UNWANTED.has(path)) {
+      } else if (UNWANTED.has(path) || MARK_OF_TABLESPACE.test(path)) {
         ledger.note(path);
       } else {
         const written = await tree.writeFile(path, entry.mode, entry.size, body);
