@@ -56,6 +56,18 @@ describe('listArchive', () => {
     );
   });
 
+  it('reads of several copies of a history file the one that recovery gets', async () => {
+    for (const names of [
+      ['', '.lz4'],
+      ['.lz4', '.zst'],
+    ]) {
+      const fixture = new ArchiveFixture();
+      for (const extension of names) fixture.addFile(`00000002.history${extension}`, 'garbage');
+      const { damagedHistories } = await listArchive(fixture.store, signal);
+      expect(damagedHistories.get(2)?.key).toBe('wal_005/00000002.history.lz4');
+    }
+  });
+
   it('reads the segment size from a segment and does not guess it', async () => {
     const fixture = new ArchiveFixture();
     fixture.addFile('000000010000000000000001', 'no segment');
@@ -127,7 +139,8 @@ describe('verifyWal', () => {
   });
 
   it('fails for a history file that cannot be read, and tells the rest', async () => {
-    const { store } = writeArchive([]).addFile('00000003.history', '3\t0/0\titself\n');
+    const fixture = writeArchive([]).addFile('00000003.history', '3\t0/0\titself\n');
+    const { store } = fixture;
     const report = await verifyWal({ store, backups: [backup] }, signal);
     expect(report).toMatchObject({
       ok: false,
@@ -139,6 +152,11 @@ describe('verifyWal', () => {
     const own = makeBackup('c', 0x400000n, 0x400800n, 3, 3);
     const onIt = await verifyWal({ store, backups: [own] }, signal);
     expect(onIt).toMatchObject({ ok: false, windows: [], broken: [{ name: 'c', live: true }] });
+    // Not even with all of its WAL: recovery begins with the history file.
+    const third = new WalWriter({ start: 0x400000n, timeline: 3 });
+    third.fill(2 ** 20);
+    fixture.addSegments(third);
+    expect(await verifyWal({ store, backups: [own] }, signal)).toMatchObject({ ok: false, windows: [] });
   });
 
   it('does not mind a gap that no backup needs', async () => {

@@ -244,6 +244,9 @@ describe('timelines', () => {
     expect(findPath(archive, late, 'latest')).toMatchObject({ timeline: 3 });
     expect(findDamageAtEnd(archive, 1)).toMatchObject({ timeline: 2 });
     expect(findDamageAtEnd(archive, 3)).toBeUndefined();
+    // Its own, from which recovery begins, is asked for too.
+    const on2 = makeBackup('d', writer.lsn, writer.lsn + 8n, 60, 2);
+    expect(findPath(archive, on2, 'current')).toContain('00000002.history');
   });
 
   it('does not count what the old timeline wrote after it was left', async () => {
