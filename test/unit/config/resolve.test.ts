@@ -166,6 +166,8 @@ describe('variables of other tools', () => {
     expect(error).toMatchObject({ exitCode: 2, hint: expect.stringMatching(/^Unset it, .*s3-sse/) });
     expect(error.message).toContain(`environment variable ${name}: pgarc does not encrypt`);
     expect(JSON.stringify({ ...error, text: error.message })).not.toContain('key-7Q2Z');
+    const both = failureOf({ environment: { [name]: 'key-7Q2Z', WALG_ENVELOPE_PGP_KEY: 'key-7Q2Z' } });
+    expect(both.hint).toBe(error.hint);
     expect(settingsOf({ [name]: '', WALG_LIBSODIUM_KEY_TRANSFORM: 'hex' }).compressionMethod).toBe('lz4');
   });
 
