@@ -30,10 +30,11 @@ export async function* cutIntoParts(
         if (filled === buffer.length) {
           const full: Buffer = buffer;
           buffer = undefined;
+          pool.send(full);
           yield { number, buffer: full, bytes: full, isLast: false };
           number += 1;
           if (number > MAX_PARTS) throw tooLarge(key);
-          buffer = await pool.take(partSize(number), signal);
+          buffer = await pool.takeNext(partSize(number), signal);
           filled = 0;
         }
         const length = Math.min(chunk.length - offset, buffer.length - filled);
@@ -44,6 +45,7 @@ export async function* cutIntoParts(
     }
     const last: Buffer = buffer;
     buffer = undefined;
+    pool.send(last);
     yield { number, buffer: last, bytes: last.subarray(0, filled), isLast: true };
   } finally {
     if (buffer !== undefined) pool.give(buffer);

@@ -1,4 +1,7 @@
 import { expect, test } from 'vitest';
+import { CHUNK_SIZE, ChunkPool } from '../../../../src/backup/push/chunks.ts';
+import { compressChunks } from '../../../../src/backup/push/compress.ts';
+import { none } from '../../../../src/codec/none.ts';
 import { makeBufferPool } from '../../../../src/store/s3/buffer-pool.ts';
 import { largestStream, MAX_PARTS, PART_BYTES, partSize } from '../../../../src/store/s3/part-size.ts';
 import { cutIntoParts } from '../../../../src/store/s3/parts.ts';
@@ -87,4 +90,58 @@ test('who waits can be told to stop', async () => {
   await expect(waiting).rejects.toThrow('interrupted');
   pool.give(first);
   expect(await next).toBe(first);
+});
+
+test('streams that share their chunks as well never wait for each other for ever', async () => {
+  // One buffer less than streams, fewer chunks than streams; parts of 8 MiB are sent one turn of the loop later.
+  const pool = makeBufferPool(3 * PART_BYTES, PART_BYTES);
+  const chunks = new ChunkPool(3, CHUNK_SIZE);
+  const { signal } = new AbortController();
+  const encoder = {
+    ...none,
+    bound: (length: number) => length,
+    compressFrame: async (input: Uint8Array, output: Buffer) => output.set(input) ?? input.length,
+  };
+  const stream = async () => {
+    let left = 12;
+    const source = { fill: async () => ({ length: CHUNK_SIZE, done: --left === 0 }), close: async () => {} };
+    let bytes = 0;
+    for await (const part of cutIntoParts(
+      compressChunks(source, encoder, chunks, signal),
+      pool,
+      'x',
+      signal,
+    )) {
+      bytes += part.bytes.length;
+      setImmediate(() => pool.give(part.buffer));
+    }
+    return bytes;
+  };
+  const sizes = await Promise.all(Array.from({ length: 6 }, stream));
+  expect(sizes).toEqual(Array.from({ length: 6 }, () => 12 * CHUNK_SIZE));
+});
+
+test('a next part comes before first ones, and over the limit when no part is on its way', async () => {
+  const pool = makeBufferPool(20, 10);
+  const sent = await pool.take(10);
+  const filling = await pool.take(10);
+  const order: string[] = [];
+  const first = pool.take(10).then((buffer) => {
+    order.push('first');
+    return buffer;
+  });
+  pool.send(sent);
+  const next = pool.takeNext(10).then((buffer) => {
+    order.push('next');
+    return buffer;
+  });
+  await Promise.resolve();
+  expect(order).toEqual([]);
+  pool.give(sent);
+  await next;
+  expect(order).toEqual(['next']);
+  const over = await pool.takeNext(10);
+  for (const buffer of [filling, over, await next]) pool.give(buffer);
+  await first;
+  expect(order).toEqual(['next', 'first']);
 });
