@@ -1,11 +1,13 @@
 import { mkdir, readFile, rm } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { build, type Plugin } from 'esbuild';
+import { type BuildOptions, build, type Plugin } from 'esbuild';
 
 /**
  * Bundles pgarc for the release into dist/, or an empty folder that is named: one small entry that checks Node
  * and turns the compile cache on, one chunk a command and what it shares. Modules with native parts stay outside.
+ * Below wal/ is the same for wal-push and wal-fetch alone: what two commands share are 30 files less to load than
+ * what all do, which is 7 ms of each call.
  */
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 const OUT = resolve(process.argv[2] ?? `${ROOT}dist`);
@@ -28,12 +30,20 @@ const leanBuiltins: Plugin = {
   },
 };
 
-if (process.argv[2] === undefined) await rm(OUT, { recursive: true, force: true });
-await mkdir(OUT, { recursive: true });
-await build({
+/** Leaves the other commands to the bundle above, which is never asked: the launcher knows where to begin. */
+const onlyWalCommands: Plugin = {
+  name: 'only-wal-commands',
+  setup({ onResolve }) {
+    onResolve({ filter: /^\.\/commands\// }, ({ path, importer }) => {
+      const isOther = importer === `${ROOT}cli/commands.ts` && !/\/wal-(push|fetch)\.ts$/.test(path);
+      return isOther ? { path: '../../main.js', external: true } : undefined;
+    });
+  },
+};
+
+const OPTIONS: BuildOptions = {
   absWorkingDir: ROOT,
   entryPoints: { main: 'cli/start.js' },
-  outdir: OUT,
   chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
   splitting: true,
@@ -42,7 +52,6 @@ await build({
   target: 'node24',
   // Modules in ES form first: of the AWS SDK only what is used is bundled then.
   mainFields: ['module', 'main'],
-  plugins: [leanBuiltins],
   minify: true,
   // Names of classes show in errors.
   keepNames: true,
@@ -54,4 +63,9 @@ await build({
     js: "import{createRequire as pgarcCreateRequire}from'node:module';const require=pgarcCreateRequire(import.meta.url);",
   },
   logLevel: 'warning',
-});
+};
+
+if (process.argv[2] === undefined) await rm(OUT, { recursive: true, force: true });
+await mkdir(OUT, { recursive: true });
+await build({ ...OPTIONS, outdir: OUT, plugins: [leanBuiltins] });
+await build({ ...OPTIONS, outdir: `${OUT}/wal`, plugins: [leanBuiltins, onlyWalCommands] });

@@ -55,9 +55,10 @@ describe.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))('under %
     const checkout = join(folder, `my ${shell.length} ${shell[0]}`);
     await mkdir(join(checkout, 'cli'), { recursive: true });
     await cp(PGARC, join(checkout, 'cli/pgarc'));
-    await mkdir(join(checkout, 'dist'));
+    await mkdir(join(checkout, 'dist/wal'), { recursive: true });
     await symlink(join(ROOT, 'node_modules'), join(checkout, 'node_modules'));
     await writeFile(join(checkout, 'dist/main.js'), 'console.log(JSON.stringify(process.argv.slice(2)))');
+    await writeFile(join(checkout, 'dist/wal/main.js'), 'console.log(process.argv[2])');
     await mkdir(join(checkout, 'bin'));
     await symlink('../cli/pgarc', join(checkout, 'bin/relative'));
     await symlink(join(checkout, 'bin/relative'), join(checkout, 'absolute link'));
@@ -69,6 +70,7 @@ describe.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))('under %
     ] as const) {
       expect(JSON.parse(run(path, args, { shell, cwd }).stdout)).toEqual(args);
     }
+    expect(run('bin/relative', ['wal-push', 'x'], { shell, cwd: checkout }).stdout).toBe('wal-push\n');
     // `sh pgarc`: a name without a slash.
     expect(JSON.parse(run('pgarc', args, { shell, cwd: join(checkout, 'cli') }).stdout)).toEqual(args);
   });
