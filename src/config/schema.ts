@@ -1,20 +1,12 @@
 import type { Facts, Schema, SettingKey } from './definition.ts';
-import {
-  bareOfWalg,
-  needsPathStyle,
-  pgConnectTimeout,
-  waleEndpoint,
-  waleEndpointStyle,
-  walgCompression,
-  walS3Bucket,
-} from './foreign.ts';
+import { walgCompression, walS3Bucket } from './foreign.ts';
 import { ETCD } from './schema-etcd.ts';
+import { POSTGRES } from './schema-postgres.ts';
 import { REPLICA } from './schema-replica.ts';
+import { S3 } from './schema-s3.ts';
 import { SCHEDULE } from './schema-schedule.ts';
 import {
   choice,
-  endpoint,
-  flag,
   integer,
   listenAddress,
   path,
@@ -118,156 +110,8 @@ export const SCHEMA: Schema = {
     description:
       'how long check waits for a segment to arrive in the archive, and backup-push for WAL that comes no closer to it',
   },
-  s3Endpoint: {
-    name: 's3-endpoint',
-    type: endpoint,
-    variables: ['AWS_ENDPOINT', waleEndpoint, 'AWS_ENDPOINT_URL_S3', 'AWS_ENDPOINT_URL'],
-    fallbackText: "Amazon's endpoint of the region",
-    description: 'URL of an S3-compatible service, without the bucket',
-  },
-  s3Region: {
-    name: 's3-region',
-    type: text,
-    variables: ['AWS_REGION', 'AWS_DEFAULT_REGION'],
-    fallback: () => 'us-east-1',
-    description: 'region of the bucket',
-  },
-  s3ForcePathStyle: {
-    name: 's3-force-path-style',
-    type: flag,
-    variables: ['AWS_S3_FORCE_PATH_STYLE', waleEndpointStyle],
-    fallback: (_, settings) => needsPathStyle(settings.s3Endpoint),
-    fallbackText: 'true at an address, localhost or a name without a dot, else false',
-    description: 'address the bucket as endpoint/bucket instead of bucket.endpoint',
-  },
-  s3CaFile: {
-    name: 's3-ca-file',
-    type: path,
-    variables: [
-      bareOfWalg('S3_CA_CERT_FILE'),
-      'WALG_S3_CA_CERT_FILE',
-      'WALE_S3_CA_CERT_FILE',
-      'AWS_CA_BUNDLE',
-    ],
-    description: 'certificate authorities (PEM) to trust instead of the usual ones',
-  },
-  s3StorageClass: {
-    name: 's3-storage-class',
-    type: text,
-    variables: [bareOfWalg('S3_STORAGE_CLASS'), 'WALG_S3_STORAGE_CLASS', 'WALE_S3_STORAGE_CLASS'],
-    fallbackText: "the bucket's",
-    description: 'storage class of new objects',
-  },
-  s3Sse: {
-    name: 's3-sse',
-    type: choice('AES256', 'aws:kms'),
-    variables: [bareOfWalg('S3_SSE'), 'WALG_S3_SSE', 'WALE_S3_SSE'],
-    fallbackText: "the bucket's",
-    description: 'server-side encryption of new objects',
-  },
-  s3SseKmsKeyId: {
-    name: 's3-sse-kms-key-id',
-    type: text,
-    variables: [bareOfWalg('S3_SSE_KMS_ID'), 'WALG_S3_SSE_KMS_ID', 'WALE_S3_SSE_KMS_ID'],
-    description: 'key of server-side encryption with aws:kms',
-  },
-  awsAccessKeyId: {
-    name: 'aws-access-key-id',
-    type: text,
-    variables: ['AWS_ACCESS_KEY_ID', 'AWS_ACCESS_KEY'],
-    secret: true,
-    fallbackText: "AWS's chain: profile, web identity, container and instance roles",
-    description: 'access key of the store',
-  },
-  awsSecretAccessKey: {
-    name: 'aws-secret-access-key',
-    type: text,
-    variables: ['AWS_SECRET_ACCESS_KEY', 'AWS_SECRET_KEY'],
-    secret: true,
-    fallbackText: 'as aws-access-key-id',
-    description: 'secret key of the store',
-  },
-  awsSessionToken: {
-    name: 'aws-session-token',
-    type: text,
-    variables: ['AWS_SESSION_TOKEN'],
-    secret: true,
-    description: 'token of temporary credentials',
-  },
-  pgHost: {
-    name: 'pg-host',
-    type: text,
-    variables: ['PGHOST'],
-    fallbackText: 'the socket of the server that runs in pgdata, else /var/run/postgresql, /tmp',
-    description: "PostgreSQL's host or socket directory",
-  },
-  pgPort: {
-    name: 'pg-port',
-    type: integer(1, 65535),
-    variables: ['PGPORT'],
-    fallbackText: 'of the server that runs in pgdata, else 5432',
-    description: "PostgreSQL's port",
-  },
-  pgUser: {
-    name: 'pg-user',
-    type: text,
-    variables: ['PGUSER'],
-    fallbackText: "the system user's name",
-    description: 'PostgreSQL user; a superuser or one that may call pg_backup_start',
-  },
-  pgPassword: {
-    name: 'pg-password',
-    type: text,
-    variables: ['PGPASSWORD'],
-    secret: true,
-    description: 'its password',
-  },
-  pgDatabase: {
-    name: 'pg-database',
-    type: text,
-    variables: ['PGDATABASE'],
-    fallbackText: 'postgres',
-    description: 'database to connect to',
-  },
-  pgSslmode: {
-    name: 'pg-sslmode',
-    type: choice('disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'),
-    variables: ['PGSSLMODE'],
-    fallbackText: 'prefer',
-    description: "TLS to PostgreSQL, as libpq's sslmode",
-  },
-  pgSslrootcert: {
-    name: 'pg-sslrootcert',
-    type: path,
-    variables: ['PGSSLROOTCERT'],
-    description: "certificate authorities that may sign PostgreSQL's certificate",
-  },
-  pgSslcert: {
-    name: 'pg-sslcert',
-    type: path,
-    variables: ['PGSSLCERT'],
-    description: 'client certificate',
-  },
-  pgSslkey: {
-    name: 'pg-sslkey',
-    type: path,
-    variables: ['PGSSLKEY'],
-    description: 'key of the client certificate',
-  },
-  pgPassfile: {
-    name: 'pg-passfile',
-    type: path,
-    variables: ['PGPASSFILE'],
-    fallbackText: '~/.pgpass',
-    description: 'file of passwords in the form of .pgpass',
-  },
-  pgConnectTimeout: {
-    name: 'pg-connect-timeout',
-    type: timeout(0),
-    variables: [pgConnectTimeout],
-    fallback: () => 10_000,
-    description: 'how long to wait for a connection to PostgreSQL; 0 for ever',
-  },
+  ...S3,
+  ...POSTGRES,
   keepFull: {
     name: 'keep-full',
     type: integer(0, 100_000),
