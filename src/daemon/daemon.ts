@@ -46,7 +46,7 @@ export async function runDaemon(
   const { pgdata } = settings;
   if (pgdata === undefined) {
     throw new PgarcError('setting-invalid', 'the daemon needs to know the data directory', {
-      hint: 'Set PGDATA or --pgdata.',
+      hint: 'Set PGDATA, --pgdata, or pgdata in the settings file.',
     });
   }
   const spool = daemonSpool(settings.spool);
