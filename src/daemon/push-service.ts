@@ -10,7 +10,6 @@ import { markerPath } from './marker.ts';
 import { type MarkOutcome, Pusher } from './pusher.ts';
 import type { DaemonRequest } from './server.ts';
 import type { DaemonParts, DaemonService } from './services.ts';
-import { makeFolder } from './spool.ts';
 import { Trouble } from './trouble.ts';
 import { watchFolder } from './watch-folder.ts';
 
@@ -51,8 +50,6 @@ export async function createPushService(parts: DaemonParts): Promise<DaemonServi
         `no markers can be written into ${spool.out}: ${way}: ${messageOf(outcome.error)}`,
         'Make room in the spool, or make it writable for this user.',
       );
-      // Somebody may have cleaned it away.
-      makeFolder(spool.out).catch(() => undefined);
     }
   }
 

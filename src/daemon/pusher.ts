@@ -6,6 +6,7 @@ import type { Cluster } from './cluster.ts';
 import { isSameFile } from './cluster.ts';
 import { copyModified, markerPath } from './marker.ts';
 import { toFailure } from './protocol.ts';
+import { makeFolder } from './spool.ts';
 
 export interface PusherDeps {
   cluster: Pick<Cluster, 'wal'>;
@@ -125,10 +126,18 @@ export class Pusher {
     if (after === undefined || !isUnchanged(before, after)) return;
     this.#remember(name, before);
     // No marker is never an error: the file is stored, and whoever asks is told so.
-    const outcome = await copyModified(before, markerPath(out, name)).then(
-      (isExact): MarkOutcome => (isExact ? 'made' : 'inexact'),
-      (error: unknown): MarkOutcome => ({ error }),
-    );
+    const marker = markerPath(out, name);
+    const outcome = await copyModified(before, marker)
+      .catch(async (error: unknown) => {
+        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+        // Somebody has cleaned the folder away.
+        await makeFolder(out);
+        return copyModified(before, marker);
+      })
+      .then(
+        (isExact): MarkOutcome => (isExact ? 'made' : 'inexact'),
+        (error: unknown): MarkOutcome => ({ error }),
+      );
     onMark?.(outcome);
   }
 

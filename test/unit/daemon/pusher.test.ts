@@ -147,12 +147,24 @@ describe('a pusher', () => {
 
   it('calls a file stored even when no marker can be made, and says why', async () => {
     await rm(out, { recursive: true });
+    await writeFile(out, 'a file where the folder was');
     const pushing = pusher.push(A, true);
     await begun(A);
     ended(A).resolve();
     await pushing;
     await pusher.settle();
-    expect(marks).toEqual([{ error: expect.objectContaining({ code: 'ENOENT' }) }]);
+    expect(marks).toEqual([{ error: expect.objectContaining({ code: 'ENOTDIR' }) }]);
+  });
+
+  it('makes the folder of the markers again when somebody has cleaned it away', async () => {
+    await rm(out, { recursive: true });
+    const pushing = pusher.push(A, true);
+    await begun(A);
+    ended(A).resolve();
+    await pushing;
+    await pusher.settle();
+    expect(marks).toEqual(['made']);
+    expect(hasMarker(A)).toBe(true);
   });
 });
 
