@@ -27,6 +27,7 @@ try {
   const wal = join(dataDir, 'pg_wal');
   const spool = await bench.emptyDirectory();
   const env = { ...bench.env, PGARC_SPOOL: spool, PGARC_PREFETCH_SEGMENTS: '8' };
+  const restored = 'pg_wal/RECOVERYXLOG';
   await bench.archiveWith('');
   while ((await segments()).length < CALLS / 2 + 2) await writeRows(bench.server, 100_000);
   const daemon = await startBenchDaemon(pgarc, env);
@@ -47,7 +48,6 @@ try {
     cp: [],
   };
   const keep = (name: string, ms: number) => times[name]!.push(ms);
-  const restored = 'pg_wal/RECOVERYXLOG';
   for (let call = 0; call < CALLS; call++) {
     keep('/bin/true', run('/bin/true'));
     keep('pgarc wal-push, stored', run(`${pgarc} wal-push pg_wal/${names[call % (names.length - 1)]}`));
