@@ -149,7 +149,12 @@ class KeptLease implements Lease {
   }
 
   #checkClock(): void {
-    if (this.#closed.signal.aborted || performance.now() < this.#goodUntil) return;
+    if (this.#closed.signal.aborted || this.#lost.signal.aborted) return;
+    // A timer counts from when the event loop last looked at the clock, so it may be early by what has run since.
+    if (performance.now() < this.#goodUntil) {
+      this.#watchExpiry();
+      return;
+    }
     const seconds = Math.round((this.#ttl * LOST_AFTER) / 1000);
     this.#lose(
       `etcd did not renew it for ${seconds} s${this.#problem === '' ? '' : `: ${this.#problem}`}`,
