@@ -35,15 +35,20 @@ export async function readFully(file: number, target: Buffer, position: number):
   return filled;
 }
 
-/** Reads a small file into `target` at once. @returns bytes read, or undefined when it has vanished */
-export function readSmallFile(path: string | Buffer, target: Buffer): number | undefined {
-  let file: number;
+/** As openFile, at once. */
+export function openFileSync(path: string | Buffer): number | undefined {
   try {
-    file = openSync(path, 'r');
+    return openSync(path, 'r');
   } catch (error) {
     if (isGone(error)) return undefined;
     throw error;
   }
+}
+
+/** Reads a small file into `target` at once. @returns bytes read, or undefined when it has vanished */
+export function readSmallFile(path: string | Buffer, target: Buffer): number | undefined {
+  const file = openFileSync(path);
+  if (file === undefined) return undefined;
   try {
     return fillSync(file, target);
   } finally {

@@ -1,6 +1,6 @@
-import { type BigIntStats, closeSync, fstatSync, openSync } from 'node:fs';
+import { type BigIntStats, closeSync, fstatSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { closeFile, fillSync, isGone, openFile, readFully, statFile } from './file-io.ts';
+import { closeFile, fillSync, openFile, openFileSync, readFully, statFile } from './file-io.ts';
 
 /** What a file held while it was open. */
 export interface Snapshot {
@@ -51,13 +51,8 @@ async function readSnapshot(path: string | Buffer, target: Buffer): Promise<Snap
 }
 
 function readSnapshotSync(path: string | Buffer, target: Buffer): Snapshot | undefined {
-  let file: number;
-  try {
-    file = openSync(path, 'r');
-  } catch (error) {
-    if (isGone(error)) return undefined;
-    throw error;
-  }
+  const file = openFileSync(path);
+  if (file === undefined) return undefined;
   try {
     const before = fstatSync(file, { bigint: true });
     if (before.size > target.length) return tooLarge(before);

@@ -56,7 +56,6 @@ class GatheredSocket extends Duplex {
   #copied: IncomingMessage | undefined;
   /** Up to here the block holds something of answers that nobody promised to copy. */
   #floor = 0;
-  #isPromised = false;
   #isAsked = false;
   /** Bytes given to HTTP. */
   #pushed = 0;
@@ -87,7 +86,6 @@ class GatheredSocket extends Duplex {
   /** See promiseCopies. */
   reuseFor(answer: IncomingMessage): void {
     this.#copied = answer;
-    this.#isPromised = true;
   }
 
   /** Takes what was read. @returns whether more may be read */
@@ -127,14 +125,13 @@ class GatheredSocket extends Duplex {
   #beginRequest(): void {
     this.#isAsked = true;
     const full = this.#full.splice(0);
-    if (this.#isPromised && this.#begin === this.#end) {
+    if (this.#copied !== undefined && this.#begin === this.#end) {
       this.#free.push(...full.map(({ block }) => block));
       this.#rewind();
     } else {
       this.#floor = this.#end;
     }
     this.#copied = undefined;
-    this.#isPromised = false;
   }
 
   #rewind(): void {
@@ -145,7 +142,7 @@ class GatheredSocket extends Duplex {
   #changeBlock(): void {
     // The promise comes when some of the answer is there already. Without one the collector has to find out.
     const mayComeBack = this.#floor === 0 && this.#end > 0;
-    if (mayComeBack && (this.#isPromised || this.#full.length < MOST_UNPROMISED))
+    if (mayComeBack && (this.#copied !== undefined || this.#full.length < MOST_UNPROMISED))
       this.#full.push({ block: this.#block, end: this.#pushed });
     this.#block = this.#free.pop() ?? Buffer.allocUnsafeSlow(BLOCK_BYTES);
     this.#begin = 0;
