@@ -1,14 +1,10 @@
-import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { expect, it } from 'vitest';
-import { openStore } from '../../../../src/store/open.ts';
-import { atEnd } from '../../../support/cleanup.ts';
-import { storeSettings } from '../settings.ts';
+import { openAnsweringStore } from './answering-store.ts';
 
 /** A store of endless listings, with as many objects a page as it is asked for. */
 async function openEndless() {
   const asked: string[] = [];
-  const server = createServer((request, response) => {
+  const store = await openAnsweringStore((request) => {
     const { searchParams } = new URL(request.url!, 'http://any');
     asked.push(searchParams.get('max-keys') ?? 'all');
     const page = Array.from(
@@ -16,24 +12,8 @@ async function openEndless() {
       (_, i) =>
         `<Contents><Key>prefix/wal_005/${asked.length}-${i}</Key><LastModified>2026-11-21T12:00:00.000Z</LastModified><Size>1</Size></Contents>`,
     );
-    response.setHeader('content-type', 'application/xml');
-    response.end(
-      `<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>${asked.length}</NextContinuationToken>${page.join('')}</ListBucketResult>`,
-    );
+    return `<ListBucketResult><IsTruncated>true</IsTruncated><NextContinuationToken>${asked.length}</NextContinuationToken>${page.join('')}</ListBucketResult>`;
   });
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  atEnd(() => {
-    server.closeAllConnections();
-    server.close();
-  });
-  const settings = storeSettings({
-    store: 's3://bucket/prefix',
-    s3Endpoint: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    awsAccessKeyId: 'id',
-    awsSecretAccessKey: 'secret',
-  });
-  const store = await openStore(settings, () => undefined);
-  atEnd(() => store.close());
   return { asked, store };
 }
 
