@@ -45,7 +45,7 @@ export function createSpoolBook(spool: string): JobBook {
         throw new PgarcError(
           'locked',
           `the job ${job} is running already on this host${pid === undefined ? '' : ` (pid ${pid})`}`,
-          { hint: 'Wait for it to end; `pgarc schedule` shows how far it is.', cause: error },
+          { hint: 'Wait for it to end; `pgarc schedule` shows how far it is.' },
         );
       }
     },

@@ -100,7 +100,7 @@ async function tryLock(handle: FileHandle, directory: string): Promise<boolean> 
     await holdLock(handle, directory);
     return true;
   } catch (error) {
-    if (isPgarcError(error, 'locked')) throw busy(directory, error);
+    if (isPgarcError(error, 'locked')) throw busy(directory, error.details?.pid);
     return false;
   }
 }
@@ -141,10 +141,12 @@ async function openMark(directory: string, flags: 'ax+' | 'a+'): Promise<FileHan
   }
 }
 
-function busy(path: string, cause?: unknown): PgarcError {
+/** @param pid of the other one, where that is known; what the lock itself says of it is meant for daemons */
+function busy(path: string, pid?: unknown): PgarcError {
+  const it = pid === undefined ? 'it' : `process ${pid}`;
   return new PgarcError('locked', `another pgarc restores into ${path}`, {
-    hint: 'Wait until it has ended, or end it.',
-    cause,
+    hint: `Wait until ${it} has ended, or end it.`,
+    ...(pid === undefined ? {} : { details: { pid } }),
   });
 }
 

@@ -101,7 +101,14 @@ describe('a directory that is held', () => {
 
   it('is not given to a second process', async () => {
     const held = await holdDirectory(pgdata);
-    await expect(holdDirectory(pgdata)).rejects.toMatchObject({ code: 'locked', message: /another pgarc/ });
+    const busy = await holdDirectory(pgdata).catch((error: unknown) => error);
+    expect(busy).toMatchObject({
+      code: 'locked',
+      message: expect.stringMatching(/another pgarc/),
+      hint: `Wait until process ${process.pid} has ended, or end it.`,
+    });
+    // The lock's own error speaks of daemons, and a cause is shown.
+    expect(busy).not.toMatchObject({ cause: expect.anything() });
     await writeFile(join(pgdata, 'file'), 'x');
     await expect(holdDirectory(pgdata)).rejects.toMatchObject({ code: 'locked' });
     expect(existsSync(join(pgdata, 'file'))).toBe(true);
