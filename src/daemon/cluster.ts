@@ -2,7 +2,7 @@ import type { BigIntStats } from 'node:fs';
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
 import { readControlFile } from '../postgres/control-file.ts';
-import { holdLock } from './lock.ts';
+import { lockDirectory } from './lock.ts';
 import { nameFolder } from './wal-folder.ts';
 
 /** The data directory the daemon serves, opened. */
@@ -30,7 +30,7 @@ export async function openCluster(path: string): Promise<Cluster | undefined> {
   const cluster = await findCluster(path);
   if (cluster === undefined) return undefined;
   try {
-    await holdLock(cluster.directory, cluster.pgdata);
+    await lockDirectory(cluster.directory, cluster.pgdata);
     return cluster;
   } catch (error) {
     await closeCluster(cluster);

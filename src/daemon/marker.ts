@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { open, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { loadNative } from './native.ts';
+import { loadNative } from '../system/native.ts';
 
 /**
  * Makes an empty file with another's time of change, to the nanosecond: whoever finds it neither newer nor

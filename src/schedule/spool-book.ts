@@ -1,8 +1,8 @@
 import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { parseRun } from '../cluster/runs.ts';
-import { lockFile } from '../daemon/lock.ts';
 import { isPgarcError, messageOf, PgarcError } from '../errors.ts';
+import { lockFile } from '../system/file-lock.ts';
 import type { JobBook } from './job-book.ts';
 import type { JobRecord } from './job-record.ts';
 import { JOB_NAMES, type JobName } from './report.ts';

@@ -1,8 +1,8 @@
 import { open, readdir, stat } from 'node:fs/promises';
 import { PgarcError } from '../../errors.ts';
+import { loadSyncfs, type Syncfs } from '../../system/syncfs.ts';
 import { toPath } from '../format/name-bytes.ts';
 import { mapParallel } from '../map-parallel.ts';
-import { loadSyncfs, type Syncfs } from './syncfs.ts';
 
 const PARALLEL_SYNCS = 16;
 

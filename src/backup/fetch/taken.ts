@@ -1,7 +1,7 @@
 import { type FileHandle, lstat, open, readFile, rm } from 'node:fs/promises';
-import { holdLock } from '../../daemon/lock.ts';
-import { loadNative } from '../../daemon/native.ts';
 import { isPgarcError, messageOf, PgarcError } from '../../errors.ts';
+import { holdLock } from '../../system/file-lock.ts';
+import { loadNative } from '../../system/native.ts';
 import { toPath } from '../format/name-bytes.ts';
 import { type Claim, claimDirectory, releaseClaim } from './claim.ts';
 import { formatMark, listBesideMark, MARK, type Mark, parseMark } from './mark.ts';
@@ -141,7 +141,7 @@ async function openMark(directory: string, flags: 'ax+' | 'a+'): Promise<FileHan
   }
 }
 
-/** @param pid of the other one, where that is known; what the lock itself says of it is meant for daemons */
+/** @param pid of the other one, where that is known */
 function busy(path: string, pid?: unknown): PgarcError {
   const it = pid === undefined ? 'it' : `process ${pid}`;
   return new PgarcError('locked', `another pgarc restores into ${path}`, {

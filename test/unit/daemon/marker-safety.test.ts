@@ -342,7 +342,7 @@ describe.each(SHELLS.map((shell) => [shell.join(' '), shell] as const))('under %
 });
 
 async function copyTime({ mtimeNs }: { mtimeNs: bigint }, path: string): Promise<void> {
-  const { loadNative } = await import('../../../src/daemon/native.ts');
+  const { loadNative } = await import('../../../src/system/native.ts');
   const handle = await open(path, 'r+');
   expect((await loadNative())?.setModified(handle.fd, mtimeNs)).toBe(true);
   await handle.close();

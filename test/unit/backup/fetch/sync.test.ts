@@ -2,7 +2,6 @@ import { chmod, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { syncDirectory, syncFile, syncTrees } from '../../../../src/backup/fetch/sync.ts';
-import { loadSyncfs, tellsOfFailures } from '../../../../src/backup/fetch/syncfs.ts';
 import { makeTemporaryFolder } from '../../../support/temporary.ts';
 
 const { signal } = new AbortController();
@@ -55,26 +54,6 @@ describe('syncTrees', () => {
 
   it('goes through all of them where there is no such call', async () => {
     await syncTrees(paths, signal, Promise.resolve(undefined));
-  });
-});
-
-describe('syncfs', () => {
-  it.each([
-    ['5.8.0', true],
-    ['5.10.0-8-amd64', true],
-    ['6.1.0-18-amd64', true],
-    ['5.7.19', false],
-    ['4.18.0-553.el8_10.x86_64', false],
-    ['', false],
-  ])('of kernel %j tells of failures: %s', (version, tells) => {
-    expect(tellsOfFailures(version)).toBe(tells);
-  });
-
-  it('works, or says why not', async (context) => {
-    const syncfs = await loadSyncfs();
-    if (syncfs === undefined) return context.skip();
-    expect(['', 'ENOSYS', 'EPERM']).toContain(await syncfs(paths[0]!));
-    await expect(syncfs(join(paths[0]!, 'none'))).rejects.toMatchObject({ code: 'ENOENT' });
   });
 });
 
