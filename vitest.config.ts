@@ -2,8 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 const minute = 60_000;
 
-/** Tests with real servers: two files at a time suit two cores, and every wait is for a condition. */
-function withServers(name: string, groupOrder: number, maxWorkers = 2) {
+/** Tests with real servers: they wait half of their time, so three files at a time keep two cores busy. */
+function withServers(name: string, groupOrder: number, maxWorkers = 3) {
   return {
     test: {
       name,
