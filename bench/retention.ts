@@ -1,6 +1,7 @@
 import { renderTable } from '../cli/render-table.ts';
-import { formatJson } from '../src/backup/format/json.ts';
-import { metadataKey, partitionKey, sentinelKey, walKey } from '../src/backup/format/keys.ts';
+import { formatJson } from '../src/json.ts';
+import { metadataKey, partitionKey, sentinelKey } from '../src/backup/format/keys.ts';
+import { walKey } from '../src/wal/keys.ts';
 import { refreshLists } from '../src/cluster/refresh-lists.ts';
 import { openStore } from '../src/store/open.ts';
 import { formatSegmentName } from '../src/wal/segment.ts';

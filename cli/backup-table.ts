@@ -1,8 +1,8 @@
 import type { Backup } from '../src/backup/catalog.ts';
 import { durationOf } from '../src/backup/catalog-json.ts';
 import { walStart } from '../src/backup/catalog-segments.ts';
+import { formatLsn } from '../src/postgres/lsn.ts';
 import { formatAge, formatBytes, formatDuration, formatLocalTime } from '../src/report/units.ts';
-import { formatLsn } from '../src/wal/lsn.ts';
 import { type Alignment, renderTable } from './render-table.ts';
 
 const HEADER = [

@@ -1,7 +1,7 @@
 import type { FetchOptions, FetchResult } from '../src/backup/fetch/fetch.ts';
 import { quoteSetting } from '../src/backup/fetch/recovery-settings.ts';
+import { formatLsn } from '../src/postgres/lsn.ts';
 import { formatBytes, formatDuration } from '../src/report/units.ts';
-import { formatLsn } from '../src/wal/lsn.ts';
 import { formatTimestamp } from '../src/wal/timestamp.ts';
 import type { Moment } from '../src/wal/window.ts';
 

@@ -1,9 +1,9 @@
 import { toDocument as describeBackup } from '../src/backup/catalog-json.ts';
 import type { FetchResult } from '../src/backup/fetch/fetch.ts';
+import { formatLsn } from '../src/postgres/lsn.ts';
 import type { ReplicaOptions, ReplicaResult } from '../src/replica/bootstrap-replica.ts';
 import type { WalCheck } from '../src/replica/wal-check.ts';
 import { formatBytes, formatDuration } from '../src/report/units.ts';
-import { formatLsn } from '../src/wal/lsn.ts';
 
 /**
  * The document of `replica-bootstrap --json`. Sizes are bytes, LSNs `X/Y`; null is what is not known.

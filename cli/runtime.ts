@@ -1,9 +1,9 @@
-import { formatJson } from '../src/backup/format/json.ts';
 import { applyEnvdir } from '../src/config/envdir.ts';
 import { loadSettings } from '../src/config/load.ts';
 import type { ResolvedSettings } from '../src/config/resolve.ts';
 import type { Settings } from '../src/config/settings.ts';
 import { PgarcError } from '../src/errors.ts';
+import { formatJson } from '../src/json.ts';
 import type { PgarcEvent } from '../src/report/events.ts';
 import { createReporter, type Reporter } from '../src/report/reporter.ts';
 import type { ObjectStore } from '../src/store/store.ts';

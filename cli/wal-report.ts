@@ -1,5 +1,5 @@
+import { formatLsn } from '../src/postgres/lsn.ts';
 import type { GapPlace, JudgedGap } from '../src/wal/gap-place.ts';
-import { formatLsn } from '../src/wal/lsn.ts';
 import { formatSegmentName } from '../src/wal/segment.ts';
 import { formatTimestamp } from '../src/wal/timestamp.ts';
 import type { TimelineReport, WalReport } from '../src/wal/verify.ts';

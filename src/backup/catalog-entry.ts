@@ -1,10 +1,10 @@
 import { isPgarcError, messageOf } from '../errors.ts';
+import { parseJson } from '../json.ts';
+import type { Lsn } from '../postgres/lsn.ts';
 import type { ObjectStore } from '../store/store.ts';
-import type { Lsn } from '../wal/lsn.ts';
 import { DEFAULT_SEGMENT_SIZE, parseSegmentName, segmentStart } from '../wal/segment.ts';
 import type { Backup } from './catalog.ts';
 import { type BackupName, parseBackupName } from './format/backup-name.ts';
-import { parseJson } from './format/json.ts';
 import { metadataKey, partitionsPrefix, sentinelKey } from './format/keys.ts';
 import type { Metadata, Sentinel, WaleSentinel } from './format/sentinel.ts';
 

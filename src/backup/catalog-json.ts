@@ -1,4 +1,4 @@
-import { formatLsn } from '../wal/lsn.ts';
+import { formatLsn } from '../postgres/lsn.ts';
 import type { Backup } from './catalog.ts';
 import { walStart } from './catalog-segments.ts';
 

@@ -1,4 +1,4 @@
-import type { Lsn } from '../wal/lsn.ts';
+import type { Lsn } from '../postgres/lsn.ts';
 import { DEFAULT_SEGMENT_SIZE, formatSegmentName, hex8, segmentAt, segmentBefore } from '../wal/segment.ts';
 import type { Backup } from './catalog.ts';
 

@@ -1,6 +1,6 @@
 import { PgarcError } from '../errors.ts';
+import type { Lsn } from '../postgres/lsn.ts';
 import type { ObjectStore } from '../store/store.ts';
-import type { Lsn } from '../wal/lsn.ts';
 import { readCatalogEntry } from './catalog-entry.ts';
 import { BACKUPS, backupOfSentinelKey } from './format/keys.ts';
 import { mapParallel } from './map-parallel.ts';

@@ -1,9 +1,9 @@
 import { PgarcError } from '../errors.ts';
+import { formatJson } from '../json.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { type Backup, findBackup, listBackups } from './catalog.ts';
 import { getJson } from './catalog-entry.ts';
 import { findDependents, resolveChain } from './fetch/chain.ts';
-import { formatJson } from './format/json.ts';
 import { metadataKey, sentinelKey } from './format/keys.ts';
 import { DATE_FORMAT, type Metadata } from './format/sentinel.ts';
 

@@ -3,9 +3,9 @@ import type { ObjectStore } from '../store/store.ts';
 import { checkSegment, type SegmentHeader } from '../wal/check-segment.ts';
 import { findWrongTimeline, isOfOlderTimeline } from '../wal/check-timeline.ts';
 import { classifyWalFile, type WalFile } from '../wal/file-name.ts';
+import { walKey } from '../wal/keys.ts';
 import { openWalObject, readWalRange } from '../wal/read-object.ts';
 import type { CountBytes } from './fetch/read-part.ts';
-import { walKey } from './format/keys.ts';
 import type { Failure } from './verify.ts';
 
 const HEADER_BYTES = 512;

@@ -1,8 +1,8 @@
 import type { Backup } from '../backup/catalog.ts';
 import { toDocument } from '../backup/catalog-json.ts';
 import { formatWaleTable } from '../backup/catalog-wale.ts';
-import { formatJson, parseJson } from '../backup/format/json.ts';
-import { parseLsn } from '../wal/lsn.ts';
+import { formatJson, parseJson } from '../json.ts';
+import { parseLsn } from '../postgres/lsn.ts';
 
 /**
  * Longest value that is written, bytes: etcd refuses requests beyond 1.5 MiB. That is the room for about 2,900

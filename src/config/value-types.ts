@@ -1,4 +1,4 @@
-import { parseCron } from '../schedule/cron-fields.ts';
+import { parseCron } from './cron-fields.ts';
 import { formatS3Place, parseS3Place, S3_PLACE } from './s3-place.ts';
 
 /** How a setting is written and read. Pure: text in, value out. */

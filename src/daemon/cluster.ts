@@ -26,7 +26,7 @@ export interface Cluster {
  * @returns undefined while there is none yet, or none that can be read
  * @throws PgarcError `locked` when another daemon serves it; `failed` when the directory cannot be locked
  */
-export async function openCluster(path: string): Promise<Cluster | undefined> {
+export async function openDataDirectory(path: string): Promise<Cluster | undefined> {
   const cluster = await findCluster(path);
   if (cluster === undefined) return undefined;
   try {

@@ -2,9 +2,9 @@ import type { FileHandle } from 'node:fs/promises';
 import { messageOf } from '../errors.ts';
 import type { Emit } from '../report/events.ts';
 import { type Cluster, closeCluster } from './cluster.ts';
+import { OnceTold } from './once-told.ts';
 import type { Publisher } from './publisher.ts';
 import { type DaemonSpool, emptyFolder } from './spool.ts';
-import { Trouble } from './trouble.ts';
 
 /**
  * Tells launchers of the cluster that is served, as far as the spool lets it. One that is full or read-only costs the
@@ -13,7 +13,7 @@ import { Trouble } from './trouble.ts';
 export class Publication {
   readonly #publisher: Publisher;
   readonly #spool: DaemonSpool;
-  readonly #trouble: Trouble;
+  readonly #trouble: OnceTold;
   /** Folders that may hold what was made for a cluster that has gone. */
   readonly #unclean = new Set<string>();
   /** Descriptors that a state speaks of which could not be withdrawn: while they are open, no other file has them. */
@@ -24,7 +24,7 @@ export class Publication {
   constructor(publisher: Publisher, spool: DaemonSpool, emit: Emit) {
     this.#publisher = publisher;
     this.#spool = spool;
-    this.#trouble = new Trouble(emit);
+    this.#trouble = new OnceTold(emit);
   }
 
   /** Tells of a cluster unless that is done. Called again and again: what stood in the way may be over. */

@@ -7,10 +7,10 @@ import { pushWal } from '../wal/push.ts';
 import { type Cluster, isInWalFolder, isSameCluster } from './cluster.ts';
 import { LookAhead } from './look-ahead.ts';
 import { markerPath } from './marker.ts';
+import { OnceTold } from './once-told.ts';
 import { type MarkOutcome, Pusher } from './pusher.ts';
 import type { DaemonRequest } from './server.ts';
 import type { DaemonParts, DaemonService } from './services.ts';
-import { Trouble } from './trouble.ts';
 import { watchFolder } from './watch-folder.ts';
 
 /** What uploads may hold in memory together, bytes. */
@@ -35,7 +35,7 @@ export async function createPushService(parts: DaemonParts): Promise<DaemonServi
   const { settings, spool, bus } = parts;
   let serving: Serving | undefined;
   let isStopping = false;
-  const [inexact, unwritable] = [new Trouble(bus.emit), new Trouble(bus.emit)];
+  const [inexact, unwritable] = [new OnceTold(bus.emit), new OnceTold(bus.emit)];
 
   function noteMark(outcome: MarkOutcome): void {
     const way = 'wal-push takes the way through the socket';

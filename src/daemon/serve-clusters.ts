@@ -1,6 +1,6 @@
 import { pause } from '../store/retry.ts';
 import type { EventBus } from './bus.ts';
-import { isSameCluster, openCluster } from './cluster.ts';
+import { isSameCluster, openDataDirectory } from './cluster.ts';
 import type { Publication } from './publication.ts';
 import type { DaemonService } from './services.ts';
 
@@ -26,7 +26,7 @@ export async function serveClusters(deps: ServeDeps, signal: AbortSignal): Promi
   const rest = () => pause(deps.interval, signal).catch(() => undefined);
   let isWaiting = false;
   while (!signal.aborted) {
-    const cluster = await openCluster(pgdata);
+    const cluster = await openDataDirectory(pgdata);
     if (cluster === undefined) {
       if (!isWaiting) bus.emit({ type: 'daemonWaiting', pgdata });
       isWaiting = true;

@@ -1,5 +1,5 @@
 import { PgarcError } from '../errors.ts';
-import { type Lsn, parseLsn } from '../wal/lsn.ts';
+import { type Lsn, parseLsn } from './lsn.ts';
 
 /** What pgarc needs of a backup_label (PostgreSQL: build_backup_content). */
 export interface BackupLabel {

@@ -1,8 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { PgarcError } from '../errors.ts';
-import type { Lsn } from '../wal/lsn.ts';
 import { parseBackupLabel } from './backup-label.ts';
 import type { PostgresSession } from './connection.ts';
+import type { Lsn } from './lsn.ts';
 import { requireLsn, type ServerFacts } from './server.ts';
 import { majorVersion } from './version.ts';
 

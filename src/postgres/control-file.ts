@@ -6,7 +6,7 @@ import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { messageOf, PgarcError } from '../errors.ts';
-import type { Lsn } from '../wal/lsn.ts';
+import type { Lsn } from './lsn.ts';
 
 /** Path within the data directory. */
 export const CONTROL_FILE = 'global/pg_control';

@@ -1,6 +1,6 @@
 import { PgarcError } from '../errors.ts';
-import { type Lsn, parseLsn } from '../wal/lsn.ts';
 import type { PostgresSession, Row } from './connection.ts';
+import { type Lsn, parseLsn } from './lsn.ts';
 
 /** What a running server says of itself. Sizes are bytes. */
 export interface ServerFacts {

@@ -7,7 +7,7 @@ import type { ObjectStore } from '../store/store.ts';
 import { dropArchiving, findForeignArchiving } from './foreign-archiving.ts';
 import { requireEmptyArchive } from './source.ts';
 
-export interface ClusterDeps {
+export interface BootstrapDeps {
   /** The archive that is restored; only ever read. */
   store: ObjectStore;
   /** Set for a clone: where it will archive to, which must be empty. Undefined when it archives nowhere. */
@@ -26,7 +26,7 @@ export interface ClusterOptions extends Omit<FetchOptions, 'holder'> {
  * @throws PgarcError, as fetchBackup; `refused` for a clone whose own archive is not empty
  */
 export async function bootstrapCluster(
-  deps: ClusterDeps,
+  deps: BootstrapDeps,
   options: ClusterOptions,
   signal: AbortSignal,
 ): Promise<FetchResult> {
@@ -47,7 +47,11 @@ export async function bootstrapCluster(
 }
 
 /** The same choice as with recovery settings, so that an unreachable target is refused before anything is copied. */
-async function chooseName(deps: ClusterDeps, options: ClusterOptions, signal: AbortSignal): Promise<string> {
+async function chooseName(
+  deps: BootstrapDeps,
+  options: ClusterOptions,
+  signal: AbortSignal,
+): Promise<string> {
   const backups = await listBackups(deps.store, signal);
   const { backup, warnings } = await chooseBackup(deps.store, backups, options.name, options, signal);
   for (const message of warnings) deps.emit({ type: 'warning', message });

@@ -1,6 +1,6 @@
 import { type Backup, compareBackups } from '../backup/catalog.ts';
+import { formatLsn } from '../postgres/lsn.ts';
 import { isAncestor, type TimelineSpan, timelineSpans } from '../wal/history.ts';
-import { formatLsn } from '../wal/lsn.ts';
 import { endOf } from '../wal/window.ts';
 import type { Facts, LeaderFacts } from './facts.ts';
 import { checkWal, type WalCheck } from './wal-check.ts';

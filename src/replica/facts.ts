@@ -1,7 +1,7 @@
 import type { Backup } from '../backup/catalog.ts';
+import type { Lsn } from '../postgres/lsn.ts';
 import type { Segments } from '../wal/gaps.ts';
 import type { HistoryEntry } from '../wal/history.ts';
-import type { Lsn } from '../wal/lsn.ts';
 
 /** What the server that Patroni would copy from says of itself. */
 export interface LeaderFacts {

@@ -1,5 +1,5 @@
+import { formatLsn } from '../postgres/lsn.ts';
 import { formatBytes } from '../report/units.ts';
-import { formatLsn } from '../wal/lsn.ts';
 import { formatSegmentName } from '../wal/segment.ts';
 import type { Decision } from './decision.ts';
 import type { Facts } from './facts.ts';

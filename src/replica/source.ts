@@ -1,8 +1,9 @@
-import { BACKUPS, WAL } from '../backup/format/keys.ts';
+import { BACKUPS } from '../backup/format/keys.ts';
 import { PgarcError } from '../errors.ts';
 import { parseStoreLocation } from '../store/location.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { IDENTITY_KEY } from '../wal/identity.ts';
+import { WAL } from '../wal/keys.ts';
 
 export interface SourceRequest {
   /** The store that this cluster itself archives to; undefined when it has none. */

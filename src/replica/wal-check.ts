@@ -1,7 +1,7 @@
 import type { Backup } from '../backup/catalog.ts';
+import type { Lsn } from '../postgres/lsn.ts';
 import { coveredRanges, type Gap, type LsnRange, type Segments, segmentsOf } from '../wal/gaps.ts';
 import type { TimelineSpan } from '../wal/history.ts';
-import type { Lsn } from '../wal/lsn.ts';
 import { findPath } from '../wal/recovery-path.ts';
 import { endOf } from '../wal/window.ts';
 

@@ -1,7 +1,8 @@
 import type { Backup } from '../backup/catalog.ts';
-import { backupPrefix, sentinelKey, WAL } from '../backup/format/keys.ts';
+import { backupPrefix, sentinelKey } from '../backup/format/keys.ts';
 import type { Emit } from '../report/events.ts';
 import type { ObjectStore } from '../store/store.ts';
+import { WAL } from '../wal/keys.ts';
 import { Chains } from './chains.ts';
 import { Deleter, type Refused } from './deleter.ts';
 import { isDead, type Journal, writeJournal } from './journal.ts';

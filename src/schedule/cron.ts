@@ -1,5 +1,5 @@
+import { type CronFields, parseCron } from '../config/cron-fields.ts';
 import { PgarcError } from '../errors.ts';
-import { type CronFields, parseCron } from './cron-fields.ts';
 import { firstMomentOf, type ZoneClock, zoneClock } from './zone.ts';
 
 /** When something is due: a cron expression in a time zone. */

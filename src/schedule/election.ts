@@ -3,8 +3,8 @@ import { joinElection, type Leadership } from '../cluster/leadership.ts';
 import { holdLease, type Lease } from '../cluster/lease.ts';
 import type { ClusterDeps } from '../cluster/lock.ts';
 import { listMembers, type Member, publishMember } from '../cluster/members.ts';
+import { formatLsn, parseLsn } from '../postgres/lsn.ts';
 import type { Emit } from '../report/events.ts';
-import { formatLsn, parseLsn } from '../wal/lsn.ts';
 import { type ChoiceOptions, chooseNode } from './choose-node.ts';
 import type { ServerState } from './server-watch.ts';
 

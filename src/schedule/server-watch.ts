@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import type { Settings } from '../config/settings.ts';
 import { messageOf } from '../errors.ts';
 import { connectPostgres, type PostgresSession } from '../postgres/connection.ts';
+import type { Lsn } from '../postgres/lsn.ts';
 import { requireLsn } from '../postgres/server.ts';
-import type { Lsn } from '../wal/lsn.ts';
 
 /** What this node's server says of itself. */
 export interface ServerState {

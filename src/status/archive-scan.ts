@@ -1,8 +1,8 @@
+import { formatLsn } from '../postgres/lsn.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { listArchive, requireHistories } from '../wal/archive.ts';
 import { classifyGaps } from '../wal/gap-place.ts';
 import { findGaps, type Gap, spansOf } from '../wal/gaps.ts';
-import { formatLsn } from '../wal/lsn.ts';
 import { formatSegmentName } from '../wal/segment.ts';
 import { StoredWal } from '../wal/stored-wal.ts';
 import { formatTimestamp, type UnixMicros } from '../wal/timestamp.ts';

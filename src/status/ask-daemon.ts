@@ -4,8 +4,8 @@ import { readFromDaemon } from '../daemon/client.ts';
 import type { Check } from '../daemon/readiness.ts';
 import { daemonSpool } from '../daemon/spool.ts';
 import type { ScheduleReport } from '../schedule/report.ts';
+import { isAlive } from '../system/process.ts';
 import type { DaemonFacts } from './facts.ts';
-import { isAlive } from './process.ts';
 
 /** What the daemon says of itself, and of the jobs. */
 export type DaemonAnswer = DaemonFacts & { schedule: ScheduleReport | undefined };

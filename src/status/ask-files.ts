@@ -2,8 +2,8 @@ import { access, readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readControlFile } from '../postgres/control-file.ts';
 import { readPostmasterPid } from '../postgres/postmaster.ts';
+import { isAlive } from '../system/process.ts';
 import type { FileFacts, Waiting } from './facts.ts';
-import { isAlive } from './process.ts';
 
 const READY = '.ready';
 

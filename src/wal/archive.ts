@@ -1,8 +1,8 @@
-import { WAL } from '../backup/format/keys.ts';
 import { isPgarcError, messageOf, PgarcError } from '../errors.ts';
 import type { ObjectInfo, ObjectStore } from '../store/store.ts';
 import { classifyWalFile } from './file-name.ts';
 import { type HistoryEntry, parseHistory } from './history.ts';
+import { WAL } from './keys.ts';
 import { isSegmentSize, parsePageHeader } from './page-header.ts';
 import { openWalKey, walFileOfKey } from './read-object.ts';
 import { DEFAULT_SEGMENT_SIZE, hex8 } from './segment.ts';

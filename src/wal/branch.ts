@@ -1,8 +1,8 @@
 import { access, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { formatLsn, type Lsn } from '../postgres/lsn.ts';
 import { classifyWalFile } from './file-name.ts';
 import { parseHistory, timelineSpans } from './history.ts';
-import { formatLsn, type Lsn } from './lsn.ts';
 import { historyName } from './read-history.ts';
 import { parseSegmentName, segmentStart } from './segment.ts';
 

@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises';
-import { readFully } from './compress.ts';
-import type { Lsn } from './lsn.ts';
+import type { Lsn } from '../postgres/lsn.ts';
 import { parsePageHeader } from './page-header.ts';
+import { readExactly } from './read-exactly.ts';
 
 /** Bytes read at a time; a multiple of every XLOG_BLCKSZ. */
 const CHUNK_SIZE = 1024 * 1024;
@@ -15,7 +15,7 @@ const CHUNK_SIZE = 1024 * 1024;
 export async function findEndOfRecords(handle: FileHandle, size: number): Promise<Lsn | undefined> {
   const { WalReader } = await import('./records.ts');
   const chunk = Buffer.allocUnsafeSlow(Math.min(CHUNK_SIZE, size));
-  await readFully(handle, chunk, 0);
+  await readExactly(handle, chunk, 0);
   const first = parsePageHeader(chunk);
   if (first?.long === undefined) return undefined;
   const { pageAddress, long } = first;
@@ -26,7 +26,7 @@ export async function findEndOfRecords(handle: FileHandle, size: number): Promis
     onRecord: () => undefined,
   });
   for (let offset = 0; offset < size; offset += chunk.length) {
-    if (offset > 0) await readFully(handle, chunk, offset);
+    if (offset > 0) await readExactly(handle, chunk, offset);
     for (let page = 0; page < chunk.length; page += long.blockSize) {
       reader.pushPage(chunk.subarray(page, page + long.blockSize));
     }

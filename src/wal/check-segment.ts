@@ -1,6 +1,6 @@
 import { PgarcError } from '../errors.ts';
+import { formatLsn, type Lsn } from '../postgres/lsn.ts';
 import type { WalFile } from './file-name.ts';
-import { formatLsn, type Lsn } from './lsn.ts';
 import {
   hasKnownFlags,
   isBlockSize,

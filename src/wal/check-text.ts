@@ -1,7 +1,7 @@
 import { PgarcError } from '../errors.ts';
+import { parseLsn } from '../postgres/lsn.ts';
 import type { WalFile } from './file-name.ts';
 import { parseHistory } from './history.ts';
-import { parseLsn } from './lsn.ts';
 
 /** Largest `.history` or `.backup` file that is believed, bytes: room for 60,000 timelines. */
 export const MAX_TEXT_SIZE = 4 * 1024 * 1024;

@@ -1,9 +1,9 @@
+import { formatLsn } from '../postgres/lsn.ts';
 import type { Emit } from '../report/events.ts';
 import type { ObjectStore } from '../store/store.ts';
 import type { SegmentHeader } from './check-segment.ts';
 import type { WalFile } from './file-name.ts';
 import { type HistoryEntry, timelineAt, timelineSpans } from './history.ts';
-import { formatLsn } from './lsn.ts';
 import { isWalMagic, parsePageHeader, SHORT_HEADER_SIZE } from './page-header.ts';
 import { historyName, readHistory } from './read-history.ts';
 

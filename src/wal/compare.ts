@@ -1,6 +1,6 @@
 import { isPgarcError, messageOf, PgarcError } from '../errors.ts';
 import type { ObjectStore } from '../store/store.ts';
-import { readFully } from './compress.ts';
+import { readExactly } from './read-exactly.ts';
 import { isReadable, MAX_WAL_SIZE, openWalKey } from './read-object.ts';
 import type { WalSource } from './source.ts';
 
@@ -70,7 +70,7 @@ async function compare(stored: AsyncIterable<Buffer>, source: WalSource): Promis
     if (firstDifference === undefined) {
       if (own.length < common) own = Buffer.allocUnsafe(common);
       const part = own.subarray(0, common);
-      await readFully(source.handle, part, storedSize);
+      await readExactly(source.handle, part, storedSize);
       const at = differenceOf(chunk.subarray(0, common), part);
       if (at !== undefined) firstDifference = storedSize + at;
       else if (common < chunk.length) firstDifference = source.size;

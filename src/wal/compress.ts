@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises';
 import type { Encoder } from '../codec/codec.ts';
-import { PgarcError } from '../errors.ts';
+import { readExactly } from './read-exactly.ts';
 
 /** Input bytes of one frame: 4 MiB, as WAL-G cuts them; several are compressed at the same time. */
 export const FRAME_SIZE = 4 * 1024 * 1024;
@@ -72,15 +72,6 @@ async function compressAt(
   encoder: Encoder,
 ): Promise<Buffer> {
   const input = slot.input.subarray(0, length);
-  await readFully(handle, input, offset);
+  await readExactly(handle, input, offset);
   return slot.output.subarray(0, await encoder.compressFrame(input, slot.output));
-}
-
-/** Fills `target` from a file. @throws PgarcError `wal-invalid` when the file ends early */
-export async function readFully(handle: FileHandle, target: Buffer, offset: number): Promise<void> {
-  for (let filled = 0; filled < target.length; ) {
-    const { bytesRead } = await handle.read(target, filled, target.length - filled, offset + filled);
-    if (bytesRead === 0) throw new PgarcError('wal-invalid', 'the file became shorter while it was read');
-    filled += bytesRead;
-  }
 }

@@ -1,12 +1,12 @@
 import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { isPgarcError, messageOf, PgarcError } from '../errors.ts';
+import type { Lsn } from '../postgres/lsn.ts';
 import type { Branch } from './branch.ts';
 import { checkSegment, type SegmentHeader } from './check-segment.ts';
 import { checkText, MAX_TEXT_SIZE } from './check-text.ts';
-import { readFully } from './compress.ts';
 import type { WalFile } from './file-name.ts';
-import type { Lsn } from './lsn.ts';
+import { readExactly } from './read-exactly.ts';
 import { MAX_WAL_SIZE } from './read-object.ts';
 
 /** What a fetched file must be. */
@@ -120,7 +120,7 @@ export class Delivery implements AsyncDisposable {
   /** Reads back what was written. */
   async read(offset: number, length: number): Promise<Buffer> {
     const bytes = Buffer.alloc(length);
-    await readFully(this.#handle, bytes, offset);
+    await readExactly(this.#handle, bytes, offset);
     return bytes;
   }
 

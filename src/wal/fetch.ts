@@ -1,7 +1,7 @@
 import { basename, join, resolve } from 'node:path';
-import { WAL, walKey } from '../backup/format/keys.ts';
 import { isPgarcError, PgarcError } from '../errors.ts';
 import type { ControlFile } from '../postgres/control-file.ts';
+import { formatLsn } from '../postgres/lsn.ts';
 import type { Emit } from '../report/events.ts';
 import { retry } from '../store/retry.ts';
 import type { ObjectStore } from '../store/store.ts';
@@ -12,7 +12,7 @@ import { findCluster, readClusterControl } from './cluster.ts';
 import { Delivery, type Expectation } from './delivery.ts';
 import { classifyWalFile } from './file-name.ts';
 import { assertMounted, knownIdentity, vanished } from './identity.ts';
-import { formatLsn } from './lsn.ts';
+import { WAL, walKey } from './keys.ts';
 import { readNote } from './note.ts';
 import { findWalKeys, openWalKey, openWalObject, type WalObject } from './read-object.ts';
 import { formatSegmentName, parseSegmentName } from './segment.ts';

@@ -1,6 +1,6 @@
+import type { Lsn } from '../postgres/lsn.ts';
 import type { Archive } from './archive.ts';
 import { type TimelineSpan, timelineSpans } from './history.ts';
-import type { Lsn } from './lsn.ts';
 import { hasSegment, type SegmentRange } from './segment-ranges.ts';
 
 /** WAL from `begin` up to, not including, `end`. */

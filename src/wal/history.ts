@@ -1,5 +1,5 @@
 import { PgarcError } from '../errors.ts';
-import type { Lsn } from './lsn.ts';
+import type { Lsn } from '../postgres/lsn.ts';
 
 /** One line of a history file: `timeline` was left at `switchLsn` (its first byte that is not ours). */
 export interface HistoryEntry {

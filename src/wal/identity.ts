@@ -1,5 +1,5 @@
-import { parseJson } from '../backup/format/json.ts';
 import { isPgarcError, PgarcError } from '../errors.ts';
+import { parseJson } from '../json.ts';
 import type { Emit } from '../report/events.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { notePath, readNote, writeNote } from './note.ts';

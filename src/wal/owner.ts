@@ -1,8 +1,9 @@
-import { parseJson } from '../backup/format/json.ts';
-import { BACKUPS, backupOfSentinelKey, WAL } from '../backup/format/keys.ts';
+import { BACKUPS, backupOfSentinelKey } from '../backup/format/keys.ts';
+import { parseJson } from '../json.ts';
 import type { ObjectInfo, ObjectStore } from '../store/store.ts';
 import { checkSegment } from './check-segment.ts';
 import { classifyWalFile } from './file-name.ts';
+import { WAL } from './keys.ts';
 import { LONG_HEADER_SIZE } from './page-header.ts';
 import { readWalRange, walFileOfKey } from './read-object.ts';
 

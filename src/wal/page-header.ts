@@ -1,4 +1,4 @@
-import type { Lsn } from './lsn.ts';
+import type { Lsn } from '../postgres/lsn.ts';
 
 /** Bytes of a page's header, and of a segment's first one (xlog_internal.h, SizeOfXLogShortPHD, -LongPHD). */
 export const SHORT_HEADER_SIZE = 24;

@@ -1,6 +1,7 @@
 import { resolve } from 'node:path';
 import type { Encoder } from '../codec/codec.ts';
-import { compressBuffer, readFully } from './compress.ts';
+import { compressBuffer } from './compress.ts';
+import { readExactly } from './read-exactly.ts';
 import { openSource, type WalSource } from './source.ts';
 
 export interface PrepareOptions {
@@ -60,7 +61,7 @@ export async function prepareWal(encoder: Encoder, options: PrepareOptions): Pro
 
 async function readSource(source: WalSource): Promise<Buffer> {
   const input = Buffer.allocUnsafeSlow(source.size);
-  await readFully(source.handle, input, 0);
+  await readExactly(source.handle, input, 0);
   await source.assertUnchanged();
   return input;
 }

@@ -1,5 +1,4 @@
 import { dirname } from 'node:path';
-import { walKey } from '../backup/format/keys.ts';
 import type { Encoder } from '../codec/codec.ts';
 import { PgarcError } from '../errors.ts';
 import type { Emit } from '../report/events.ts';
@@ -8,10 +7,12 @@ import { invalid } from './check-segment.ts';
 import { findWrongTimeline, isOfOlderTimeline } from './check-timeline.ts';
 import { findCluster, readClusterControl } from './cluster.ts';
 import { compareWithStored, conflict } from './compare.ts';
-import { compressFile, readFully } from './compress.ts';
+import { compressFile } from './compress.ts';
 import { assertMounted, ensureIdentity, isIdentityMismatch } from './identity.ts';
+import { walKey } from './keys.ts';
 import { readNote, writeNote } from './note.ts';
 import { type PreparedWal, type PrepareOptions, prepareWal } from './prepare.ts';
+import { readExactly } from './read-exactly.ts';
 import { findWalKeys } from './read-object.ts';
 import type { WalSource } from './source.ts';
 
@@ -104,7 +105,7 @@ async function checkTimeline(
   if (header === undefined || !isOfOlderTimeline(file, header)) return;
   const read = async (offset: number, length: number) => {
     const bytes = Buffer.alloc(length);
-    await readFully(handle, bytes, offset);
+    await readExactly(handle, bytes, offset);
     return bytes;
   };
   const deps = { store, emit, walFolder: dirname(path) };

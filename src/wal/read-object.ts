@@ -1,8 +1,8 @@
-import { WAL, walKey } from '../backup/format/keys.ts';
 import type { Decoder, DecompressOptions } from '../codec/codec.ts';
 import { isPgarcError, PgarcError } from '../errors.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { classifyWalFile } from './file-name.ts';
+import { WAL, walKey } from './keys.ts';
 
 /** A WAL file in the store, opened. */
 export interface WalObject {

@@ -1,4 +1,4 @@
-import type { Lsn } from './lsn.ts';
+import type { Lsn } from '../postgres/lsn.ts';
 import {
   FIRST_IS_CONTRECORD,
   isWalMagic,

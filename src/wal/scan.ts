@@ -1,7 +1,7 @@
 import { isPgarcError } from '../errors.ts';
+import type { Lsn } from '../postgres/lsn.ts';
 import { type Gap, type LsnRange, type Segments, timelineOfSegment } from './gaps.ts';
 import type { TimelineSpan } from './history.ts';
-import type { Lsn } from './lsn.ts';
 import { WalReader, type WalRecord } from './records.ts';
 import { formatSegmentName } from './segment.ts';
 import type { StoredWal } from './stored-wal.ts';

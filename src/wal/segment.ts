@@ -1,4 +1,4 @@
-import type { Lsn } from './lsn.ts';
+import type { Lsn } from '../postgres/lsn.ts';
 
 /** Default of initdb --wal-segsize, bytes. */
 export const DEFAULT_SEGMENT_SIZE = 16 * 1024 * 1024;

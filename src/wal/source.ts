@@ -4,8 +4,8 @@ import { basename } from 'node:path';
 import { messageOf, PgarcError } from '../errors.ts';
 import { checkSegment, type SegmentHeader } from './check-segment.ts';
 import { checkText, MAX_TEXT_SIZE } from './check-text.ts';
-import { readFully } from './compress.ts';
 import { classifyWalFile, type WalFile } from './file-name.ts';
+import { readExactly } from './read-exactly.ts';
 
 /** A WAL file on its way into the archive, checked. */
 export interface WalSource {
@@ -65,12 +65,12 @@ async function check(
       throw new PgarcError('wal-invalid', `${name} has ${stat.size} bytes, too many for a ${file.kind} file`);
     }
     const text = Buffer.alloc(stat.size);
-    await readFully(handle, text, 0);
+    await readExactly(handle, text, 0);
     checkText(file, text);
     return undefined;
   }
   const page = Buffer.alloc(Math.min(FIRST_PAGE_SIZE, stat.size));
-  await readFully(handle, page, 0);
+  await readExactly(handle, page, 0);
   try {
     return checkSegment(file, stat.size, page);
   } catch (error) {
@@ -104,7 +104,7 @@ async function isAllZeros(handle: FileHandle, size: number): Promise<boolean> {
   const zeros = Buffer.alloc(chunk.length);
   for (let offset = 0; offset < size; offset += chunk.length) {
     const part = chunk.subarray(0, Math.min(chunk.length, size - offset));
-    await readFully(handle, part, offset);
+    await readExactly(handle, part, offset);
     if (!part.equals(zeros.subarray(0, part.length))) return false;
   }
   return true;

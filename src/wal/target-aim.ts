@@ -1,5 +1,5 @@
+import { formatLsn, type Lsn } from '../postgres/lsn.ts';
 import { timelineAt } from './history.ts';
-import { formatLsn, type Lsn } from './lsn.ts';
 import { readTail, scanRecords, type WalPath, type WalTail } from './scan.ts';
 import type { Target } from './targets.ts';
 import { formatTargetTime, fromDate, type UnixMicros } from './timestamp.ts';

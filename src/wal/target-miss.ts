@@ -1,4 +1,4 @@
-import { formatLsn } from './lsn.ts';
+import { formatLsn } from '../postgres/lsn.ts';
 import type { Aim } from './target-aim.ts';
 import type { SkippedBackup, Target, TargetRequest, UnreachableTarget } from './targets.ts';
 import { formatTimestamp } from './timestamp.ts';

@@ -1,7 +1,7 @@
+import type { Lsn } from '../postgres/lsn.ts';
 import type { ObjectStore } from '../store/store.ts';
 import type { Archive, DamagedHistory } from './archive.ts';
 import { coveredRanges } from './gaps.ts';
-import type { Lsn } from './lsn.ts';
 import { findDamage, findPath } from './recovery-path.ts';
 import { StoredWal } from './stored-wal.ts';
 import { type Aim, type AimOptions, aimAt } from './target-aim.ts';

@@ -1,4 +1,4 @@
-import type { Lsn } from './lsn.ts';
+import type { Lsn } from '../postgres/lsn.ts';
 import type { WalRecord } from './records.ts';
 import { fromTimestampTz, type UnixMicros } from './timestamp.ts';
 

@@ -1,9 +1,9 @@
+import type { Lsn } from '../postgres/lsn.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { type Archive, listArchive } from './archive.ts';
 import { classifyGaps, type JudgedGap } from './gap-place.ts';
 import { coveredRanges, findGaps, knownTimelines, spansOf } from './gaps.ts';
 import type { TimelineSpan } from './history.ts';
-import type { Lsn } from './lsn.ts';
 import { findPath } from './recovery-path.ts';
 import { StoredWal } from './stored-wal.ts';
 import { type BackupSpan, findWindows, measureWindow, rangeOf, type Window } from './window.ts';

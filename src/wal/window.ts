@@ -1,6 +1,6 @@
+import type { Lsn } from '../postgres/lsn.ts';
 import { coveredRanges, knownTimelines, type LsnRange, type Segments, spansOf } from './gaps.ts';
 import { isAncestor, type TimelineSpan, timelineAt } from './history.ts';
-import type { Lsn } from './lsn.ts';
 import { readTail } from './scan.ts';
 import type { StoredWal } from './stored-wal.ts';
 import { fromDate, type UnixMicros } from './timestamp.ts';

@@ -1,10 +1,10 @@
 import { open, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { parseJson } from '../../src/backup/format/json.ts';
 import type { FilesMetadata, Sentinel } from '../../src/backup/format/sentinel.ts';
 import { pushBackupHere } from '../../src/backup/push/push-here.ts';
 import { openEncoder } from '../../src/codec/codecs.ts';
+import { parseJson } from '../../src/json.ts';
 import { openStore } from '../../src/store/open.ts';
 import type { ObjectStore } from '../../src/store/store.ts';
 import { mustRunPgarc, runPgarc } from '../support/pgarc.ts';

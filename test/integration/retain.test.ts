@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { formatJson } from '../../src/backup/format/json.ts';
-import { metadataKey, partitionKey, sentinelKey, walKey } from '../../src/backup/format/keys.ts';
+import { metadataKey, partitionKey, sentinelKey } from '../../src/backup/format/keys.ts';
+import { formatJson } from '../../src/json.ts';
+import { walKey } from '../../src/wal/keys.ts';
 import { formatSegmentName } from '../../src/wal/segment.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { readLedger, startLedger } from '../support/ledger.ts';

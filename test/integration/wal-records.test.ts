@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { formatLsn, type Lsn, parseLsn } from '../../src/wal/lsn.ts';
+import { formatLsn, type Lsn, parseLsn } from '../../src/postgres/lsn.ts';
 import { WalReader, type WalRecord } from '../../src/wal/records.ts';
 import { isSegmentName, parseSegmentName, segmentStart } from '../../src/wal/segment.ts';
 import { formatTimestamp, parseTimestamp } from '../../src/wal/timestamp.ts';

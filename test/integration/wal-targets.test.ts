@@ -1,10 +1,10 @@
 import { appendFile, chmod, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { formatLsn, parseLsn } from '../../src/postgres/lsn.ts';
 import { openFolderStore } from '../../src/store/folder.ts';
 import type { ObjectStore } from '../../src/store/store.ts';
 import { listArchive } from '../../src/wal/archive.ts';
-import { formatLsn, parseLsn } from '../../src/wal/lsn.ts';
 import { resolveTarget, type Target } from '../../src/wal/targets.ts';
 import { formatTargetTime, fromDate, parseTimestamp } from '../../src/wal/timestamp.ts';
 import type { BackupSpan } from '../../src/wal/window.ts';

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
-import { formatJson } from '../../src/backup/format/json.ts';
 import { sentinelKey } from '../../src/backup/format/keys.ts';
-import { parseLsn } from '../../src/wal/lsn.ts';
+import { formatJson } from '../../src/json.ts';
+import { parseLsn } from '../../src/postgres/lsn.ts';
 import { parseTimestamp } from '../../src/wal/timestamp.ts';
 import { runPgarc } from '../support/pgarc.ts';
 import { startPostgres, startStandby, type TestPostgres } from '../support/postgres.ts';

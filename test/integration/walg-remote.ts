@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { formatJson } from '../../src/backup/format/json.ts';
-import { parseLsn } from '../../src/wal/lsn.ts';
+import { formatJson } from '../../src/json.ts';
+import { parseLsn } from '../../src/postgres/lsn.ts';
 import type { TestPostgres } from '../support/postgres.ts';
 import { mustRun } from '../support/run.ts';
 import { makeOwnedDirectory, makeTemporaryFolder } from '../support/temporary.ts';

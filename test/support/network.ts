@@ -3,6 +3,7 @@ import { readdirSync } from 'node:fs';
 import { createServer, connect as dial, type Socket } from 'node:net';
 import { networkInterfaces } from 'node:os';
 import { promisify } from 'node:util';
+import { isAlive } from '../../src/system/process.ts';
 import { atEnd } from './cleanup.ts';
 
 const run = promisify(execFile);
@@ -159,14 +160,5 @@ async function removeLeftovers(): Promise<void> {
     if (pid === undefined || isAlive(Number(pid))) continue;
     const removal = name.includes('-') ? ip('netns', 'del', name) : ip('link', 'del', name);
     await removal.catch(() => undefined);
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
   }
 }

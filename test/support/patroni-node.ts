@@ -3,6 +3,7 @@ import { createWriteStream } from 'node:fs';
 import { readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { QueryResultRow } from 'pg';
+import { isAlive } from '../../src/system/process.ts';
 import { atEnd } from './cleanup.ts';
 import type { NetworkPlace } from './network.ts';
 import { ROOT } from './pgarc.ts';
@@ -238,13 +239,4 @@ function killQuietly(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL');
   } catch {}
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch {
-    return false;
-  }
 }

@@ -2,6 +2,7 @@ import { chmodSync, mkdtempSync, readdirSync } from 'node:fs';
 import { chmod, mkdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { isAlive } from '../../src/system/process.ts';
 import { atEnd } from './cleanup.ts';
 import { giveAway } from './unprivileged.ts';
 
@@ -63,13 +64,4 @@ async function removeLeftovers(): Promise<void> {
 
 function removeFolder(folder: string): Promise<void> {
   return rm(folder, { recursive: true, force: true, maxRetries: 10, retryDelay: 50 });
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
 }

@@ -1,8 +1,8 @@
 import { PgarcError } from '../../errors.ts';
+import { formatLsn } from '../../postgres/lsn.ts';
 import type { ObjectStore } from '../../store/store.ts';
 import { type Archive, type DamagedHistory, historyError, listArchive } from '../../wal/archive.ts';
 import { coveredRanges, missingRanges, spansOf } from '../../wal/gaps.ts';
-import { formatLsn } from '../../wal/lsn.ts';
 import { findDamageAtEnd } from '../../wal/recovery-path.ts';
 import { type ReachableTarget, resolveTarget, type TargetRequest } from '../../wal/targets.ts';
 import { type Backup, findBackup } from '../catalog.ts';

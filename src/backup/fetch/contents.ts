@@ -1,7 +1,7 @@
 import { messageOf, PgarcError } from '../../errors.ts';
+import { parseJson } from '../../json.ts';
 import type { ObjectStore } from '../../store/store.ts';
 import type { Backup } from '../catalog.ts';
-import { parseJson } from '../format/json.ts';
 import { filesMetadataKey, manifestKey, noteKey, partitionsPrefix, sentinelKey } from '../format/keys.ts';
 import { type Manifest, parseManifest } from '../format/manifest.ts';
 import type { FilesMetadata, Sentinel, Spec, TablespaceSpec } from '../format/sentinel.ts';

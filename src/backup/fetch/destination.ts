@@ -2,6 +2,7 @@ import { readdir, realpath, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { messageOf, PgarcError } from '../../errors.ts';
 import { readPostmasterPid } from '../../postgres/postmaster.ts';
+import { isAlive } from '../../system/process.ts';
 import { decodeName, toPath } from '../format/name-bytes.ts';
 import { listBesideMark } from './mark.ts';
 
@@ -92,15 +93,6 @@ async function nearestExisting(path: string): Promise<string> {
       () => false,
     );
     if (found || current === dirname(current)) return current;
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

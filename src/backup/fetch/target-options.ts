@@ -1,5 +1,5 @@
 import { PgarcError } from '../../errors.ts';
-import { parseLsn } from '../../wal/lsn.ts';
+import { parseLsn } from '../../postgres/lsn.ts';
 import type { Target, TargetRequest } from '../../wal/targets.ts';
 import { parseTimestamp, type UnixMicros } from '../../wal/timestamp.ts';
 

@@ -1,4 +1,4 @@
-import type { Lsn } from '../../wal/lsn.ts';
+import type { Lsn } from '../../postgres/lsn.ts';
 import { formatSegmentName, parseSegmentName, segmentAt, segmentStart } from '../../wal/segment.ts';
 
 /** What a backup's name says. */

@@ -1,7 +1,6 @@
 /** Keys of WAL-G's storage version 005, relative to the store's prefix. */
 
 export const BACKUPS = 'basebackups_005/';
-export const WAL = 'wal_005/';
 
 const SENTINEL_SUFFIX = '_backup_stop_sentinel.json';
 
@@ -48,9 +47,4 @@ export function partitionsPrefix(backup: string): string {
 /** `name` carries its extension: `part_001.tar.lz4`. */
 export function partitionKey(backup: string, name: string): string {
   return `${partitionsPrefix(backup)}${name}`;
-}
-
-/** `extension` without the dot, empty for an uncompressed file. */
-export function walKey(file: string, extension: string): string {
-  return extension === '' ? `${WAL}${file}` : `${WAL}${file}.${extension}`;
 }

@@ -4,8 +4,8 @@
  */
 import { createHash } from 'node:crypto';
 import { messageOf, PgarcError } from '../../errors.ts';
-import { formatLsn, type Lsn, parseLsn } from '../../wal/lsn.ts';
-import { parseJson } from './json.ts';
+import { parseJson } from '../../json.ts';
+import { formatLsn, type Lsn, parseLsn } from '../../postgres/lsn.ts';
 import { decodeName, encodeName, hasRawBytes } from './name-bytes.ts';
 
 export interface ManifestFile {

@@ -1,8 +1,8 @@
 import type { PostgresSession } from '../../postgres/connection.ts';
 import { readArchiverState } from '../../postgres/server.ts';
 import type { ObjectStore } from '../../store/store.ts';
+import { WAL } from '../../wal/keys.ts';
 import { isSegmentName } from '../../wal/segment.ts';
-import { WAL } from '../format/keys.ts';
 import { findMissing, type HasAdvanced, STORED } from './archive-wait.ts';
 
 /** An answer of the server that takes longer is none, ms: the store is asked all the same. */

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ObjectStore } from '../../store/store.ts';
-import { WAL } from '../format/keys.ts';
+import { WAL } from '../../wal/keys.ts';
 
 /** A look costs one short listing; the longer it has been, the less a moment more matters, ms. */
 const SHORTEST_PAUSE = 25;

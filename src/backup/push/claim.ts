@@ -3,6 +3,7 @@ import { hostname } from 'node:os';
 import { messageOf, PgarcError } from '../../errors.ts';
 import type { Emit } from '../../report/events.ts';
 import type { ObjectStore } from '../../store/store.ts';
+import { isAlive } from '../../system/process.ts';
 import { backupOfSentinelKey, backupPrefix, sentinelKey } from '../format/keys.ts';
 
 /**
@@ -160,21 +161,11 @@ async function isOurs(
       text.hostname === hostname() &&
       text.dataDir === owner.dataDir &&
       text.systemIdentifier === String(owner.systemIdentifier) &&
-      !isAlive(text.pid)
+      typeof text.pid === 'number' &&
+      (text.pid === process.pid || !isAlive(text.pid))
     );
   } catch {
     return false;
-  }
-}
-
-function isAlive(pid: unknown): boolean {
-  if (typeof pid !== 'number') return true;
-  if (pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

@@ -1,4 +1,4 @@
-import type { Lsn } from '../../wal/lsn.ts';
+import type { Lsn } from '../../postgres/lsn.ts';
 import { DATE_FORMAT, type Metadata, type Sentinel, type Spec } from '../format/sentinel.ts';
 import type { DamagedPage } from './pages.ts';
 import type { StoredTar } from './upload.ts';

@@ -1,9 +1,9 @@
 import { hostname } from 'node:os';
 import { PgarcError } from '../../errors.ts';
+import { formatJson } from '../../json.ts';
 import type { StoppedBackup } from '../../postgres/backup-session.ts';
+import type { Lsn } from '../../postgres/lsn.ts';
 import type { RequestOptions } from '../../store/store.ts';
-import type { Lsn } from '../../wal/lsn.ts';
-import { formatJson } from '../format/json.ts';
 import {
   filesMetadataKey,
   manifestKey,

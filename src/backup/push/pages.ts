@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { Lsn } from '../../postgres/lsn.ts';
 import { type BadPage, findBadPages } from '../../postgres/page-checksum.ts';
 import type { Emit } from '../../report/events.ts';
-import type { Lsn } from '../../wal/lsn.ts';
 import { folderKind, parseRelationFile } from './layout.ts';
 import type { WalkedEntry } from './walk.ts';
 

@@ -4,12 +4,12 @@ import { type BackupSession, lockBackups, startBackupSession } from '../../postg
 import type { PostgresSession } from '../../postgres/connection.ts';
 import { loadControlFile } from '../../postgres/control-file.ts';
 import { requireDataDirectory, requireSameCluster } from '../../postgres/data-directory.ts';
+import type { Lsn } from '../../postgres/lsn.ts';
 import { readCurrentLsn, readServerFacts, type ServerFacts } from '../../postgres/server.ts';
 import { majorVersion, requireKnownVersion } from '../../postgres/version.ts';
 import type { Emit } from '../../report/events.ts';
 import type { ObjectStore } from '../../store/store.ts';
 import { ensureIdentity } from '../../wal/identity.ts';
-import type { Lsn } from '../../wal/lsn.ts';
 import { nameFullBackup } from '../format/backup-name.ts';
 import { proveArchiving } from './archiving.ts';
 import { type Claim, claimBackup, sweepClaims } from './claim.ts';

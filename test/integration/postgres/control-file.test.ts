@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { readControlFile } from '../../../src/postgres/control-file.ts';
-import { formatLsn } from '../../../src/wal/lsn.ts';
+import { formatLsn } from '../../../src/postgres/lsn.ts';
 import { startPostgres } from '../../support/postgres.ts';
 
 it('readControlFile agrees with pg_controldata and with a running server', async () => {

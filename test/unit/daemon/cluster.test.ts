@@ -2,7 +2,12 @@ import { cp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { expect, it } from 'vitest';
-import { closeCluster, isInWalFolder, isSameCluster, openCluster } from '../../../src/daemon/cluster.ts';
+import {
+  closeCluster,
+  isInWalFolder,
+  isSameCluster,
+  openDataDirectory,
+} from '../../../src/daemon/cluster.ts';
 import { lockSpool } from '../../../src/daemon/lock.ts';
 import { uploadsAtOnce } from '../../../src/daemon/push-service.ts';
 import { daemonSpool } from '../../../src/daemon/spool.ts';
@@ -27,13 +32,13 @@ it('where there are no locks, a socket that somebody listens on says that the sp
 });
 
 it('a cluster is opened once, and known from the one in its place', async () => {
-  expect(await openCluster('/nowhere')).toBeUndefined();
+  expect(await openDataDirectory('/nowhere')).toBeUndefined();
   const { data, renew } = await makeFakeCluster();
   const link = join(await makeTemporaryFolder(), 'link');
   await symlink(data, link);
-  const cluster = (await openCluster(link))!;
+  const cluster = (await openDataDirectory(link))!;
   expect(cluster.pgdata).toBe(data);
-  await expect(openCluster(data)).rejects.toMatchObject({
+  await expect(openDataDirectory(data)).rejects.toMatchObject({
     code: 'locked',
     exitCode: 6,
     message: `a daemon (pid ${process.pid}) already serves ${data}`,
@@ -42,13 +47,13 @@ it('a cluster is opened once, and known from the one in its place', async () => 
   await renew();
   expect(await isSameCluster(cluster, link)).toBe(false);
   await closeCluster(cluster);
-  const again = (await openCluster(data))!;
+  const again = (await openDataDirectory(data))!;
   await rename(data, `${data}.away`);
   expect(await isSameCluster(again, data)).toBe(false);
   await closeCluster(again);
   // As initdb has it for a moment.
   await writeFile(join(`${data}.away`, 'global/pg_control'), '');
-  expect(await openCluster(`${data}.away`)).toBeUndefined();
+  expect(await openDataDirectory(`${data}.away`)).toBeUndefined();
 });
 
 it('a folder of pg_wal is known by its inode, through links, where paths say nothing', async () => {
@@ -57,7 +62,7 @@ it('a folder of pg_wal is known by its inode, through links, where paths say not
   await cp(join(data, 'pg_wal'), elsewhere, { recursive: true });
   await rm(join(data, 'pg_wal'), { recursive: true });
   await symlink(elsewhere, join(data, 'pg_wal'));
-  const cluster = (await openCluster(data))!;
+  const cluster = (await openDataDirectory(data))!;
   const file = join(data, 'pg_wal/000000010000000000000001');
   const folder = await nameFolder(dirname(file));
   expect(folder).toBe(await nameFolder(elsewhere));

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, rm, writeFile } from 'node:fs/promises';
 import { beforeEach, expect, it } from 'vitest';
-import { type Cluster, openCluster } from '../../../src/daemon/cluster.ts';
+import { type Cluster, openDataDirectory } from '../../../src/daemon/cluster.ts';
 import { Publication } from '../../../src/daemon/publication.ts';
 import { Publisher } from '../../../src/daemon/publisher.ts';
 import { type DaemonSpool, daemonSpool, makeSpool } from '../../../src/daemon/spool.ts';
@@ -19,7 +19,7 @@ beforeEach(async () => {
   spool = daemonSpool(await makeTemporaryFolder('spool'));
   await makeSpool(spool);
   fake = await makeFakeCluster();
-  cluster = (await openCluster(fake.data))!;
+  cluster = (await openDataDirectory(fake.data))!;
   events = [];
   const emit = (event: PgarcEvent) => events.push(event);
   const lock = await open(spool.lock, 'a');
@@ -59,7 +59,7 @@ it('a state that cannot be withdrawn speaks of a descriptor that no other file g
   expect(cluster.control.fd).toBe(fd);
   await fake.renew();
   // The directory's own lock has ended with it.
-  const next = (await openCluster(fake.data))!;
+  const next = (await openDataDirectory(fake.data))!;
   expect(next.control.fd).not.toBe(fd);
   await rm(spool.state, { recursive: true });
   await publication.keep(next);

@@ -1,8 +1,8 @@
 import type { Backup } from '../../../src/backup/catalog.ts';
+import { formatLsn } from '../../../src/postgres/lsn.ts';
 import { decide, type PolicyInput } from '../../../src/retention/policy.ts';
 import type { RetentionRules } from '../../../src/retention/rules.ts';
 import { parseHistory } from '../../../src/wal/history.ts';
-import { formatLsn } from '../../../src/wal/lsn.ts';
 
 export const SEGMENT = 16n * 1024n * 1024n;
 

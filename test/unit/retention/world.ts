@@ -1,8 +1,9 @@
 import { formatBackupName, parseBackupName } from '../../../src/backup/format/backup-name.ts';
-import { formatJson } from '../../../src/backup/format/json.ts';
-import { metadataKey, partitionKey, sentinelKey, walKey } from '../../../src/backup/format/keys.ts';
+import { metadataKey, partitionKey, sentinelKey } from '../../../src/backup/format/keys.ts';
+import { formatJson } from '../../../src/json.ts';
+import { formatLsn } from '../../../src/postgres/lsn.ts';
 import { isAncestor, type TimelineSpan, timelineSpans } from '../../../src/wal/history.ts';
-import { formatLsn } from '../../../src/wal/lsn.ts';
+import { walKey } from '../../../src/wal/keys.ts';
 import { formatSegmentName, hex8, segmentAt, segmentBefore } from '../../../src/wal/segment.ts';
 import { WorldStore } from './world-store.ts';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { parseCron } from '../../../src/config/cron-fields.ts';
 import { createCron, latestRun, nextRuns } from '../../../src/schedule/cron.ts';
-import { parseCron } from '../../../src/schedule/cron-fields.ts';
 
 /** The next runs after a moment, in UTC without seconds. */
 function runs(expression: string, zone: string, after: string, count: number): string[] {

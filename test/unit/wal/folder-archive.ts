@@ -1,12 +1,12 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { walKey } from '../../../src/backup/format/keys.ts';
 import { openEncoder } from '../../../src/codec/codecs.ts';
 import type { PgarcEvent } from '../../../src/report/events.ts';
 import { openFolderStore } from '../../../src/store/folder.ts';
 import type { ObjectStore } from '../../../src/store/store.ts';
 import { compressBuffer } from '../../../src/wal/compress.ts';
 import { type FetchResult, fetchWal } from '../../../src/wal/fetch.ts';
+import { walKey } from '../../../src/wal/keys.ts';
 import { type PushResult, pushWal } from '../../../src/wal/push.ts';
 import { makeTemporaryFolder } from '../../support/temporary.ts';
 

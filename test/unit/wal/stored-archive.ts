@@ -1,4 +1,4 @@
-import { walKey } from '../../../src/backup/format/keys.ts';
+import { walKey } from '../../../src/wal/keys.ts';
 import { formatSegmentName } from '../../../src/wal/segment.ts';
 import { fromDate, type UnixMicros } from '../../../src/wal/timestamp.ts';
 import type { BackupSpan } from '../../../src/wal/window.ts';

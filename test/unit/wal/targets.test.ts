@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import { formatLsn } from '../../../src/postgres/lsn.ts';
 import { listArchive } from '../../../src/wal/archive.ts';
-import { formatLsn } from '../../../src/wal/lsn.ts';
 import { findDamageAtEnd, findPath } from '../../../src/wal/recovery-path.ts';
 import { StoredWal } from '../../../src/wal/stored-wal.ts';
 import { resolveTarget, type Target, type TargetRequest } from '../../../src/wal/targets.ts';

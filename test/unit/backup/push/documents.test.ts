@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { formatJson, parseJson } from '../../../../src/backup/format/json.ts';
 import { formatFilesMetadata, makeMetadata, makeSentinel } from '../../../../src/backup/push/documents.ts';
+import { formatJson, parseJson } from '../../../../src/json.ts';
 
 const facts = {
   startLsn: 0x2000028n,

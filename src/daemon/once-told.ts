@@ -1,7 +1,7 @@
 import type { Emit } from '../report/events.ts';
 
 /** What goes wrong with every attempt: told once, and once more when it is over. */
-export class Trouble {
+export class OnceTold {
   readonly #emit: Emit;
   #isTold = false;
 
