@@ -1,4 +1,4 @@
-import { formatBytes, formatDuration, formatPercent } from '../src/report/units.ts';
+import { formatBytes, formatCount, formatDuration, formatPercent } from '../src/report/units.ts';
 import type { JobReport, RunReport, ScheduleReport } from '../src/schedule/report.ts';
 import { renderTable } from './render-table.ts';
 
@@ -32,7 +32,7 @@ function describeNotes({ job, running, last, timeZone, retryAt }: JobReport): st
   if (last?.backup !== undefined && job === 'backup') notes.push(`backup: ${last.backup}.`);
   if (last?.deleted !== undefined) {
     const { backups, segments, bytes } = last.deleted;
-    notes.push(`retain deleted ${backups} backups and ${segments} WAL segments, ${formatBytes(bytes)}.`);
+    notes.push(`retain deleted ${formatCount(backups, 'backup')} and ${formatCount(segments, 'WAL segment')}, ${formatBytes(bytes)}.`);
   }
   return notes;
 }

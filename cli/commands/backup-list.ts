@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import type { AnyList } from '../../src/cluster/list-anyhow.ts';
 import type { Settings } from '../../src/config/settings.ts';
 import { PgarcError } from '../../src/errors.ts';
-import { formatDuration } from '../../src/report/units.ts';
+import { formatCount, formatDuration } from '../../src/report/units.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
 
@@ -89,7 +89,7 @@ function tellSource({ emit, stderr }: CliContext, list: AnyList): void {
   if (list.reason === undefined) stderr.write(`${message}\n`);
   else emit({ type: 'warning', message });
   if (list.omitted > 0) {
-    emit({ type: 'warning', message: `it is without the oldest ${list.omitted} backups` });
+    emit({ type: 'warning', message: `it is without the oldest ${formatCount(list.omitted, 'backup')}` });
   }
 }
 

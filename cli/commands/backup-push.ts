@@ -3,7 +3,7 @@ import { describeLeftOut } from '../../src/backup/left-out.ts';
 import type { PushedBackup } from '../../src/backup/push/push.ts';
 import { EXIT_WARNINGS } from '../../src/errors.ts';
 import { formatLsn } from '../../src/postgres/lsn.ts';
-import { formatBytes, formatDuration, formatRate } from '../../src/report/units.ts';
+import { formatBytes, formatCount, formatDuration, formatRate } from '../../src/report/units.ts';
 import { shareWork } from '../cluster-lock.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
@@ -70,7 +70,7 @@ function renderBackup(backup: PushedBackup): string {
   const rate = formatRate(uncompressedSize / Math.max(durationMs / 1000, 0.001));
   const lines = [
     name,
-    `  ${formatBytes(uncompressedSize)} in ${backup.files} files, stored as ${formatBytes(storedSize)}, ${formatDuration(durationMs)} (${rate})`,
+    `  ${formatBytes(uncompressedSize)} in ${formatCount(backup.files, 'file')}, stored as ${formatBytes(storedSize)}, ${formatDuration(durationMs)} (${rate})`,
     `  WAL ${formatLsn(backup.startLsn)} to ${formatLsn(backup.finishLsn)}, timeline ${backup.timeline}${backup.permanent ? ', permanent' : ''}`,
   ];
   if (damagedPages.length > 0) lines.push(`  damaged pages: ${damagedPages.length}`);

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { formatBytes } from '../../src/report/units.ts';
+import { formatBytes, formatCount } from '../../src/report/units.ts';
 import { shareWork } from '../cluster-lock.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
@@ -48,7 +48,7 @@ export function define(command: Command, context: CliContext): void {
         context.printJson({ name: backup.name, deleted, objects, storedBytes, isLast });
         return;
       }
-      const what = `${backup.name}: ${objects} objects, ${formatBytes(storedBytes)}`;
+      const what = `${backup.name}: ${formatCount(objects, 'object')}, ${formatBytes(storedBytes)}`;
       context.stdout.write(deleted ? `deleted ${what}\n` : `would delete ${what}\n`);
       if (!deleted) context.stderr.write(`Nothing was deleted. Add --confirm to delete it.\n`);
     });

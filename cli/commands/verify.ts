@@ -40,7 +40,7 @@ function render(result: VerifyResult): string {
     ({ key, reason }) => `FAILED  ${key}: ${reason.replace(`${key} `, '')}\n`,
   );
   const { backups, deleted, objects, segments, bytes, durationMs } = result;
-  const sum = `${formatCount(backups.length, 'backup')}, ${objects} objects (${segments} of them WAL segments), ${formatBytes(bytes)} in ${formatDuration(durationMs)}${deleted.length === 0 ? '' : `; deleted meanwhile: ${deleted.join(', ')}`}`;
+  const sum = `${formatCount(backups.length, 'backup')}, ${formatCount(objects, 'object')} (${segments} of them ${segments === 1 ? 'a WAL segment' : 'WAL segments'}), ${formatBytes(bytes)} in ${formatDuration(durationMs)}${deleted.length === 0 ? '' : `; deleted meanwhile: ${deleted.join(', ')}`}`;
   return `${lines.join('')}${lines.length === 0 ? 'ok' : formatCount(lines.length, 'failure')}: ${sum}\n`;
 }
 

@@ -41,7 +41,7 @@ export type JsonObject = { value: Readonly<Record<string, unknown>> } | { proble
  * @param modified when the sentinel was stored; the finish time where none is recorded
  * @param metadata undefined when there is no `metadata.json`
  */
-export function describeBackup(
+function describeBackup(
   name: string,
   modified: Date,
   sentinel: JsonObject,

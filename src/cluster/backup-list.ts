@@ -8,7 +8,7 @@ import { parseLsn } from '../postgres/lsn.ts';
  * Longest value that is written, bytes: etcd refuses requests beyond 1.5 MiB. That is the room for about 2,900
  * backups as JSON and 10,000 as WAL-E's table.
  */
-export const MAX_VALUE = 1_400_000;
+const MAX_VALUE = 1_400_000;
 
 /** A list of backups as etcd holds it. */
 export interface StoredList {

@@ -5,7 +5,6 @@ import type { EtcdHealth } from './health.ts';
 interface RawKeyValue {
   key: string;
   value?: string;
-  create_revision?: string;
   mod_revision?: string;
   lease?: string;
 }
@@ -126,7 +125,6 @@ function parse(raw: RawKeyValue): KeyValue {
   return {
     key: decode(raw.key),
     value: decode(raw.value ?? ''),
-    createRevision: raw.create_revision ?? '0',
     modRevision: raw.mod_revision ?? '0',
     lease: raw.lease,
   };

@@ -10,7 +10,6 @@ import { readTlsFiles } from './tls.ts';
 export interface KeyValue {
   key: string;
   value: string;
-  createRevision: string;
   /** Of the last change: what `replace` compares. */
   modRevision: string;
   /** Id of the lease it goes with; undefined for none. */

@@ -1,5 +1,4 @@
 /** The codecs by name; each is loaded when it is first opened. */
-import { PgarcError } from '../errors.ts';
 import type { Decoder, Encoder } from './codec.ts';
 
 /** Extensions that can be read, most likely first. */
@@ -28,28 +27,6 @@ export async function openDecoder(extension: string): Promise<Decoder | undefine
     default:
       return undefined;
   }
-}
-
-/**
- * Unpacks a whole object that should hold at most `maxBytes`.
- * @throws PgarcError `object-damaged` when it holds more, or is damaged
- */
-export async function decompressWhole(
-  decoder: Decoder,
-  input: AsyncIterable<Uint8Array>,
-  maxBytes: number,
-): Promise<Buffer> {
-  const parts: Buffer[] = [];
-  let length = 0;
-  for await (const chunk of decoder.decompress(input)) {
-    length += chunk.length;
-    if (length > maxBytes) {
-      throw new PgarcError('object-damaged', `the object holds more than the ${maxBytes} bytes it may`);
-    }
-    // Copied: a decoder reuses its buffer.
-    parts.push(Buffer.from(chunk));
-  }
-  return parts.length === 1 ? parts[0]! : Buffer.concat(parts, length);
 }
 
 let lz4: Promise<Encoder> | undefined;

@@ -12,7 +12,7 @@ import type { Lsn } from './lsn.ts';
 export const CONTROL_FILE = 'global/pg_control';
 
 /** PG_CONTROL_FILE_SIZE, bytes; the rest of it is zeros. */
-export const CONTROL_FILE_SIZE = 8192;
+const CONTROL_FILE_SIZE = 8192;
 
 /** enum DBState, in its order. */
 const STATES = [

@@ -2,11 +2,11 @@ import { suggestName } from '../config/suggest.ts';
 import { PgarcError } from '../errors.ts';
 
 /** Keys of a method in patroni.yml that Patroni itself reads and hands on all the same (bootstrap.py). */
-export const CONTROL_KEYS = ['no_leader', 'no_master', 'keep_data', 'no_params'] as const;
+const CONTROL_KEYS = ['no_leader', 'no_master', 'keep_data', 'no_params'] as const;
 /** Those of Patroni's wale_restore that mean nothing to pgarc. */
-export const FOREIGN_KEYS = ['use_iam'] as const;
+const FOREIGN_KEYS = ['use_iam'] as const;
 /** Those that do. */
-export const MEANT_KEYS = ['threshold_megabytes', 'threshold_backup_size_percentage', 'retries'] as const;
+const MEANT_KEYS = ['threshold_megabytes', 'threshold_backup_size_percentage', 'retries'] as const;
 
 const KNOWN: readonly string[] = [...CONTROL_KEYS, ...FOREIGN_KEYS, ...MEANT_KEYS];
 /** So near to a known name that it is one, mistyped. */

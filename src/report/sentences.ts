@@ -1,6 +1,6 @@
 import type { JobRun, PgarcEvent } from './events.ts';
 import { formatPlainLine, type Level, levelOf } from './records.ts';
-import { formatBytes, formatDuration } from './units.ts';
+import { formatBytes, formatCount, formatDuration } from './units.ts';
 
 const COLOURS: Readonly<Record<Level, string>> = { debug: '2', info: '0', warning: '33', error: '31' };
 
@@ -36,7 +36,7 @@ function describe(event: PgarcEvent): string {
     case 'daemonWaiting':
       return `waiting for a cluster in ${event.pgdata}`;
     case 'daemonStopping':
-      return `stopping, ${event.uploads} uploads under way`;
+      return `stopping, ${formatCount(event.uploads, 'upload')} under way`;
     case 'walPushFailed':
       return `${event.name} is not archived: ${event.message}`;
     case 'walFetchFailed':
@@ -88,7 +88,7 @@ function describeResult(event: Extract<PgarcEvent, { type: 'jobFinished' }>): st
     ...(deleted === undefined
       ? []
       : [
-          `${deleted.backups} backups and ${deleted.segments} WAL segments deleted, ${formatBytes(deleted.bytes)}`,
+          `${formatCount(deleted.backups, 'backup')} and ${formatCount(deleted.segments, 'WAL segment')} deleted, ${formatBytes(deleted.bytes)}`,
         ]),
     ...(message === undefined ? [] : [message]),
   ];
@@ -96,5 +96,6 @@ function describeResult(event: Extract<PgarcEvent, { type: 'jobFinished' }>): st
 }
 
 function describeWaiting({ waiting }: { waiting: number | undefined }): string {
-  return waiting === undefined ? '' : `, ${waiting} files wait`;
+  if (waiting === undefined) return '';
+  return `, ${formatCount(waiting, 'file')} ${waiting === 1 ? 'waits' : 'wait'}`;
 }

@@ -1,6 +1,7 @@
 import type { Backup } from '../backup/catalog.ts';
 import { backupPrefix, sentinelKey } from '../backup/format/keys.ts';
 import type { Emit } from '../report/events.ts';
+import { formatCount } from '../report/units.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { WAL } from '../wal/keys.ts';
 import { Chains } from './chains.ts';
@@ -49,7 +50,7 @@ export async function applyPlan(
   }
   const journal = await writeJournal(store, names, signal);
   const deleter = new Deleter(store, rate, signal);
-  if (plan.dropped.length > 0) tell(`deleting ${plan.dropped.length} backups`);
+  if (plan.dropped.length > 0) tell(`deleting ${formatCount(plan.dropped.length, 'backup')}`);
   const stuck = await deleteSentinels(store, deleter, survey.backups, plan.dropped, signal);
   const gone = plan.dropped.filter((backup) => !stuck.has(backup));
   for (const { name } of [...survey.leftovers, ...gone]) {

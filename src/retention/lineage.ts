@@ -102,7 +102,7 @@ function timeOf({ finishTime, storedTime = finishTime }: Backup): number {
 }
 
 /** By where backups end in the WAL of one lineage. */
-export function compareByWal(a: Backup, b: Backup): number {
+function compareByWal(a: Backup, b: Backup): number {
   if (endOf(a) !== endOf(b)) return endOf(a) < endOf(b) ? -1 : 1;
   if (a.startLsn !== b.startLsn) return a.startLsn < b.startLsn ? -1 : 1;
   return compareBackups(a, b);

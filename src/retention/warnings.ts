@@ -1,3 +1,4 @@
+import { formatCount } from '../report/units.ts';
 import type { RetainResult } from './retain.ts';
 
 /** What somebody should look after. */
@@ -16,7 +17,7 @@ export function warningsOf({ survey, plan, applied }: RetainResult): string[] {
     ...(applied === undefined || applied.refused.objects === 0
       ? []
       : [
-          `the store would not delete ${applied.refused.objects} objects: ${applied.refused.reasons.join('; ')}`,
+          `the store would not delete ${formatCount(applied.refused.objects, 'object')}: ${applied.refused.reasons.join('; ')}`,
         ]),
   ];
 }

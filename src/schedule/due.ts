@@ -4,7 +4,7 @@ import { type JobRecord, MOST_ATTEMPTS, pauseAfter, settledBy } from './job-reco
 import type { Job } from './jobs.ts';
 
 /** A run that starts later than this after its time was missed, ms: long enough for another node to take over. */
-export const LATE_START = 5 * 60_000;
+const LATE_START = 5 * 60_000;
 /** After a clock was set back, times of so long ago count as new, ms. */
 const LOOK_BACK = 60_000;
 /** No retry is further away, ms. */

@@ -16,7 +16,7 @@ function diagnoseList({ now, jobs, postgres, files }: StatusFacts, { backups, ne
     add(
       backups.value.length === 0
         ? 'there is no backup: WAL alone cannot be recovered'
-        : 'no backup can be used: their sentinels are damaged',
+        : `no backup can be used: ${blameSentinels(backups.value.length)}`,
       'pgarc backup-push',
     );
     return found;
@@ -32,7 +32,7 @@ function diagnoseList({ now, jobs, postgres, files }: StatusFacts, { backups, ne
   const damaged = backups.value.filter(({ usable }) => !usable);
   if (damaged.length > 0) {
     add(
-      `${damaged.length} backups cannot be used: their sentinels are damaged`,
+      `${formatCount(damaged.length, 'backup')} cannot be used: ${blameSentinels(damaged.length)}`,
       `pgarc verify ${damaged[0]!.name}`,
     );
   }
@@ -46,6 +46,10 @@ function diagnoseList({ now, jobs, postgres, files }: StatusFacts, { backups, ne
     );
   }
   return found;
+}
+
+function blameSentinels(count: number): string {
+  return count === 1 ? 'its sentinel is damaged' : 'their sentinels are damaged';
 }
 
 function diagnoseWindow({ scan, newest }: Picture): Trouble[] {

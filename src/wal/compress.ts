@@ -3,7 +3,7 @@ import type { Encoder } from '../codec/codec.ts';
 import { readExactly } from './read-exactly.ts';
 
 /** Input bytes of one frame: 4 MiB, as WAL-G cuts them; several are compressed at the same time. */
-export const FRAME_SIZE = 4 * 1024 * 1024;
+const FRAME_SIZE = 4 * 1024 * 1024;
 
 /** Frames of a stream that are on their way at the same time. */
 const SLOTS = 4;

@@ -6,18 +6,8 @@ export const LONG_HEADER_SIZE = 40;
 
 /** Flags of xlp_info (xlog_internal.h). */
 export const FIRST_IS_CONTRECORD = 0x0001;
-export const LONG_HEADER = 0x0002;
+const LONG_HEADER = 0x0002;
 const ALL_FLAGS = 0x000f;
-
-/** XLOG_PAGE_MAGIC of each major version pgarc backs up (xlog_internal.h of its branch). */
-export const WAL_MAGICS: ReadonlyMap<number, number> = new Map([
-  [0xd106, 13],
-  [0xd10d, 14],
-  [0xd110, 15],
-  [0xd113, 16],
-  [0xd116, 17],
-  [0xd118, 18],
-]);
 
 /** XLogPageHeaderData, and XLogLongPageHeaderData on a segment's first page. */
 export interface PageHeader {

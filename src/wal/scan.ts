@@ -101,10 +101,7 @@ export async function scanRecords(
 }
 
 /** The first and the last segment of a way. */
-export function segmentsIn({
-  archive,
-  range,
-}: Pick<WalPath, 'archive' | 'range'>): Pick<Gap, 'first' | 'last'> {
+function segmentsIn({ archive, range }: Pick<WalPath, 'archive' | 'range'>): Pick<Gap, 'first' | 'last'> {
   const size = BigInt(archive.segmentSize);
   return { first: range.begin / size, last: (range.end - 1n) / size };
 }

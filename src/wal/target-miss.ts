@@ -52,7 +52,7 @@ export function explainMiss(
 }
 
 /** A target as an error names it. */
-export function describeTarget(target: Target): string {
+function describeTarget(target: Target): string {
   switch (target.kind) {
     case 'time':
       return `target time ${formatTimestamp(target.time)}`;

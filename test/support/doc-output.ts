@@ -21,7 +21,7 @@ const VARYING: readonly Varying[] = [
   [/\bjust now\b/g, 'SPAN ago'],
   [/\b\d+(\.\d+)? ?%/g, 'PART'],
   [/\b\d+ (file|object|failure)s?\b/g, 'N $1s'],
-  [/\b\d+ (segments? of|of them WAL segments)\b/g, 'N segments'],
+  [/\b\d+ (segments? of|of them (?:WAL segments|a WAL segment))\b/g, 'N segments'],
   [/\b(pid|PID)(:? )\d+\b/g, '$1$2N'],
   [/\[\d+\]/g, '[N]'],
   [/\.{2,}/g, '..'],

@@ -148,7 +148,7 @@ export async function startMinio(options: MinioOptions = {}): Promise<TestMinio>
 }
 
 /** MinIO's program: PGARC_TEST_MINIO, the cache that scripts/install-minio fills, or the PATH. */
-export function findMinio(): string {
+function findMinio(): string {
   const cache = process.env.XDG_CACHE_HOME || join(homedir(), '.cache');
   const named = process.env.PGARC_TEST_MINIO;
   if (named) return named;

@@ -1,5 +1,5 @@
 import type { Lsn } from '../../postgres/lsn.ts';
-import { formatSegmentName, parseSegmentName, segmentAt, segmentStart } from '../../wal/segment.ts';
+import { formatSegmentName, segmentAt } from '../../wal/segment.ts';
 
 /** What a backup's name says. */
 export type BackupName =
@@ -37,10 +37,4 @@ export function formatBackupName(name: BackupName): string {
 export function nameFullBackup(timeline: number, startLsn: Lsn, segmentSize: number): string {
   const segment = formatSegmentName(segmentAt(timeline, startLsn, segmentSize), segmentSize);
   return formatBackupName({ kind: 'full', segment });
-}
-
-/** LSN of the first byte of the segment in a name. @returns undefined when it does not fit `segmentSize` */
-export function segmentStartOf(name: BackupName, segmentSize: number): Lsn | undefined {
-  const segment = parseSegmentName(name.segment, segmentSize);
-  return segment === undefined ? undefined : segmentStart(segment, segmentSize);
 }

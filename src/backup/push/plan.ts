@@ -9,7 +9,7 @@ export interface Part {
 }
 
 /** Files up to this size share a tar; a larger one has its own, because a file cannot be in two. */
-export const PART_SIZE = 64 * 1024 * 1024;
+const PART_SIZE = 64 * 1024 * 1024;
 
 /**
  * Divides files into tars, the largest first, so that the long ones do not begin last. Small files stay in

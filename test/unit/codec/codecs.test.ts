@@ -3,7 +3,7 @@ import { runInNewContext } from 'node:vm';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import type { Decoder, Encoder } from '../../../src/codec/codec.ts';
-import { decompressWhole, EXTENSIONS, openDecoder, openEncoder } from '../../../src/codec/codecs.ts';
+import { EXTENSIONS, openDecoder, openEncoder } from '../../../src/codec/codecs.ts';
 import { openLz4 } from '../../../src/codec/lz4.ts';
 import { loadLz4Library } from '../../../src/codec/lz4-library.ts';
 import { openLzo } from '../../../src/codec/lzo.ts';
@@ -305,17 +305,6 @@ describe('openDecoder', () => {
 
   it('reads uncompressed objects as they are', async () => {
     expect((await decompressBytes((await openDecoder(''))!, LARGE)).equals(LARGE)).toBe(true);
-  });
-});
-
-describe('decompressWhole', () => {
-  it('refuses an object that holds more than it may', async () => {
-    const encoder = await openEncoder('lz4');
-    const packed = await frameOf(encoder, LARGE);
-    expect((await decompressWhole(encoder, chunksOf(packed, 65_536), LARGE.length)).equals(LARGE)).toBe(true);
-    await expect(decompressWhole(encoder, chunksOf(packed, 65_536), LARGE.length - 1)).rejects.toMatchObject(
-      DAMAGED,
-    );
   });
 });
 

@@ -180,12 +180,12 @@ it.each<[string, Partial<StatusFacts>, string[]]>([
   [
     'no usable backup',
     { backups: ok([{ ...BACKUP, usable: false }]), scan: ok({ ...SCAN, window: null }) },
-    ['backups: no backup can be used: their sentinels are damaged $ pgarc backup-push'],
+    ['backups: no backup can be used: its sentinel is damaged $ pgarc backup-push'],
   ],
   [
     'a damaged sentinel',
     { backups: ok([{ ...BACKUP, name: 'base_old', usable: false, finishTime: ago(9999) }, BACKUP]) },
-    ['backups: 1 backups cannot be used: their sentinels are damaged $ pgarc verify base_old'],
+    ['backups: 1 backup cannot be used: its sentinel is damaged $ pgarc verify base_old'],
   ],
   [
     'backups of another cluster',
