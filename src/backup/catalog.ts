@@ -75,7 +75,7 @@ export function compareBackups(a: Backup, b: Backup): number {
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }
 
-/** The newest usable backup (FORMAT.md, LATEST), or undefined when there is none. */
+/** The newest usable backup (WAL-G's LATEST), or undefined when there is none. */
 export function latestBackup(backups: readonly Backup[]): Backup | undefined {
   return backups
     .filter((backup) => backup.usable)

@@ -6,7 +6,7 @@ import { xxh32 } from './xxh32.ts';
 /**
  * What every frame pgarc writes starts with: magic number, FLG 64 (version 1, independent blocks, content
  * checksum), BD 70 (blocks up to 4 MiB) and the checksum of these two. Libraries announce smaller blocks
- * for small input, which is as valid but not what FORMAT names.
+ * for small input, which is as valid; here all frames begin alike.
  */
 export const LZ4_FRAME_HEADER: Buffer = Buffer.from('04224d186470b9', 'hex');
 

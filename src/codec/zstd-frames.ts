@@ -13,7 +13,7 @@ const DICTIONARY_ID_SIZES = [0, 1, 2, 4] as const;
 /** Piece, bytes. */
 const PIECE = 256 * 1024;
 
-/** A frame may ask the reader to keep this much: FORMAT's limit, bytes. */
+/** A frame may ask the reader to keep this much, bytes: what the zstd program takes without an option. */
 export const MAX_WINDOW = 128 * 1024 * 1024;
 
 /**

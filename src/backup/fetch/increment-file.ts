@@ -11,7 +11,7 @@ const PAGE = 8192;
 const MAX_PAGES = 131_072;
 
 /**
- * Applies an increment (FORMAT.md) to the file that the parent backup has left in the tree: cut or extended to
+ * Applies WAL-G's increment of a file to the one that the parent backup has left in the tree: cut or extended to
  * its new size, then the changed pages.
  * @throws PgarcError `object-damaged`
  */
