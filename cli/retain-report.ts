@@ -92,7 +92,8 @@ function renderWal(result: RetainResult): string {
 /** Why more stays than the rules say, and what goes beside. */
 function notesOf({ survey, plan, keepsVersions }: RetainResult): string[] {
   const broken = survey.leftovers.map(
-    ({ name, objects }) => `${name}: its deletion was broken off, ${formatCount(objects, 'object')} of it ${objects === 1 ? 'is' : 'are'} left`,
+    ({ name, objects }) =>
+      `${name}: its deletion was broken off, ${formatCount(objects, 'object')} of it ${objects === 1 ? 'is' : 'are'} left`,
   );
   const versions = 'the bucket keeps old versions: space is only freed when its lifecycle rules remove them';
   return [...plan.wal.notes, ...broken, ...(keepsVersions ? [versions] : [])];

@@ -32,7 +32,9 @@ function describeNotes({ job, running, last, timeZone, retryAt }: JobReport): st
   if (last?.backup !== undefined && job === 'backup') notes.push(`backup: ${last.backup}.`);
   if (last?.deleted !== undefined) {
     const { backups, segments, bytes } = last.deleted;
-    notes.push(`retain deleted ${formatCount(backups, 'backup')} and ${formatCount(segments, 'WAL segment')}, ${formatBytes(bytes)}.`);
+    notes.push(
+      `retain deleted ${formatCount(backups, 'backup')} and ${formatCount(segments, 'WAL segment')}, ${formatBytes(bytes)}.`,
+    );
   }
   return notes;
 }

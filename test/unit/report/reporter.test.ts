@@ -89,6 +89,23 @@ describe('a terminal', () => {
     expect(written[0]).toHaveLength('\r'.length + 19 + '\x1b[K'.length);
   });
 
+  it('counts one thing in the singular', () => {
+    const { written, reporter } = record(true);
+    reporter.report({
+      type: 'jobFinished',
+      job: 'retain',
+      node: 'db1',
+      scheduledFor: '2026-11-21T12:00:00.000Z',
+      attempt: 1,
+      durationMs: 1500,
+      outcome: 'ok',
+      deleted: { backups: 1, segments: 1, objects: 3, bytes: MIB },
+    });
+    expect(written).toEqual([
+      'retain of 2026-11-21T12:00:00.000Z is done (1.5 s): 1 backup and 1 WAL segment deleted, 1 MiB\n',
+    ]);
+  });
+
   it('tells an event it has no words for', () => {
     const { written, reporter } = record(true);
     reporter.report({ type: 'newThing', lsn: '0/3000000' } as unknown as PgarcEvent);
