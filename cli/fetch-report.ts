@@ -1,6 +1,7 @@
 import type { FetchOptions, FetchResult } from '../src/backup/fetch/fetch.ts';
 import { quoteSetting } from '../src/backup/fetch/recovery-settings.ts';
 import { formatLsn } from '../src/postgres/lsn.ts';
+import { quoteForShell } from '../src/report/shell.ts';
 import { formatBytes, formatDuration } from '../src/report/units.ts';
 import { formatTimestamp } from '../src/wal/timestamp.ts';
 import type { Moment } from '../src/wal/window.ts';
@@ -53,7 +54,7 @@ function describeRecovery(result: FetchResult, options: FetchOptions): string[] 
 }
 
 function nextSteps(result: FetchResult, options: FetchOptions): string[] {
-  const pgdata = quote(result.pgdata);
+  const pgdata = quoteForShell(result.pgdata);
   const start = ['Start it:', `pg_ctl -D ${pgdata} start`];
   if (result.signalFile === undefined) return formatSteps([...rawSteps(pgdata, options), start]);
   const steps = [start];
@@ -89,8 +90,4 @@ function tellMoment(moment: Moment): string {
 
 function describeMoment({ timeline, lsn, time }: Moment): unknown {
   return { timeline, lsn: formatLsn(lsn), time: time === undefined ? null : formatTimestamp(time) };
-}
-
-function quote(path: string): string {
-  return /^[\w@%+=:,./-]+$/.test(path) ? path : `'${path.replace(/'/g, "'\\''")}'`;
 }

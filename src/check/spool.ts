@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, open, rename, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import { quoteForShell } from '../report/shell.ts';
 import { formatBytes } from '../report/units.ts';
 import type { Finding } from './finding.ts';
 
@@ -31,7 +32,7 @@ export async function checkSpool(spool: string): Promise<Finding> {
       name: 'spool',
       status: 'warning',
       message: `other users may write to ${spool}`,
-      hint: `Take that away: chmod go-w ${spool}`,
+      hint: `Take that away: chmod go-w ${quoteForShell(spool)}`,
     };
   }
   const { bavail, bsize } = await statfs(spool);

@@ -1,6 +1,6 @@
+import { quoteForShell } from '../report/shell.ts';
 import { formatCount, formatDuration } from '../report/units.ts';
 import type { Trouble } from './diagnose.ts';
-import { quote } from './diagnose-sources.ts';
 import type { StatusFacts } from './facts.ts';
 import { answered, type Picture } from './picture.ts';
 
@@ -39,7 +39,7 @@ function diagnoseBacklog({ postgres, pgdata, now }: StatusFacts, { waiting }: Pi
   const why = isFailing ? `; archiving ${failed} failed` : '';
   const command =
     failed !== undefined && pgdata !== undefined
-      ? `pgarc wal-push ${quote(`${pgdata}/pg_wal/${failed}`)}`
+      ? `pgarc wal-push ${quoteForShell(`${pgdata}/pg_wal/${failed}`)}`
       : 'pgarc check';
   return [
     trouble(

@@ -1,3 +1,4 @@
+import { quoteForShell } from '../report/shell.ts';
 import type { Trouble } from './diagnose.ts';
 import type { StatusFacts } from './facts.ts';
 import { answered } from './picture.ts';
@@ -32,7 +33,7 @@ function diagnosePostgres({ postgres, files, pgdata }: StatusFacts): Trouble[] {
       {
         subject: 'postgres',
         message: `no server runs on ${pgdata}, which is "${found.state}"`,
-        command: `pg_ctl -D ${quote(pgdata!)} start`,
+        command: `pg_ctl -D ${quoteForShell(pgdata!)} start`,
       },
     ];
   }
@@ -109,9 +110,4 @@ function diagnoseDaemon({ daemon, jobs, etcd }: StatusFacts): Trouble[] {
 
 function isScheduled(jobs: StatusFacts['jobs']): boolean {
   return answered(jobs)?.jobs.some(({ cron }) => cron !== undefined) === true;
-}
-
-/** As a shell reads it. */
-export function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

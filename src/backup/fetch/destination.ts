@@ -2,6 +2,7 @@ import { readdir, realpath, stat, statfs } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { messageOf, PgarcError } from '../../errors.ts';
 import { readPostmasterPid } from '../../postgres/postmaster.ts';
+import { quoteForShell } from '../../report/shell.ts';
 import { isAlive } from '../../system/process.ts';
 import { decodeName, toPath } from '../format/name-bytes.ts';
 import { listBesideMark } from './mark.ts';
@@ -31,12 +32,12 @@ export async function refuseOccupied(pgdata: string): Promise<PgarcError> {
       'server-running',
       `a PostgreSQL server runs in ${pgdata} (process ${postmaster.pid})`,
       {
-        hint: `Stop it and move the directory away: pg_ctl stop -D ${pgdata}`,
+        hint: `Stop it and move the directory away: pg_ctl stop -D ${quoteForShell(pgdata)}`,
       },
     );
   }
   return new PgarcError('directory-not-empty', `${pgdata} is not empty`, {
-    hint: `pgarc never overwrites: move it away (mv ${pgdata} ${pgdata}.old) or restore elsewhere.`,
+    hint: `pgarc never overwrites: move it away (mv ${quoteForShell(pgdata)} ${quoteForShell(`${pgdata}.old`)}) or restore elsewhere.`,
   });
 }
 

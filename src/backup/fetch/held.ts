@@ -2,11 +2,11 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../errors.ts';
 import type { Emit } from '../../report/events.ts';
+import { quoteForShell } from '../../report/shell.ts';
 import { releaseClaim } from './claim.ts';
 import { emptyDirectory } from './mark.ts';
 import type { Owner } from './owner.ts';
 import { CONTROL_FILE } from './plan.ts';
-import { quoteForShell } from './recovery-settings.ts';
 import { refuseTablespace, type Tablespace } from './tablespaces.ts';
 import {
   addToMark,

@@ -2,12 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { lstat, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PgarcError } from '../../errors.ts';
+import { quoteForShell } from '../../report/shell.ts';
 import { inspectDirectory, refuseOccupied } from './destination.ts';
 import { Held, type HeldDirectory } from './held.ts';
 import { emptyDirectory, listBesideMark, type Mark } from './mark.ts';
 import { chooseOwner } from './owner.ts';
 import { CONTROL_FILE } from './plan.ts';
-import { quoteForShell } from './recovery-settings.ts';
 import { leaveDirectory, markOf, readMark, requireUntaken, takeDirectory, writeMark } from './taken.ts';
 
 /** What becomes of what a restore left that was killed: it is removed, or it stays and is a reason to refuse. */

@@ -1,3 +1,5 @@
+import { quoteForShell } from '../../report/shell.ts';
+
 /** What a restored server is told about its recovery, in postgresql.auto.conf. */
 export interface RecoverySettings {
   restoreCommand: string;
@@ -47,9 +49,4 @@ export function quoteSetting(value: string): string {
 export function formatRestoreCommand(program: readonly string[], flags: readonly string[]): string {
   const quote = (word: string) => quoteForShell(word).replace(/%/g, '%%');
   return [...program.map(quote), 'wal-fetch', ...flags.map(quote), '%f', '"%p"'].join(' ');
-}
-
-/** Quotes a word for a POSIX shell, where it needs that. */
-export function quoteForShell(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replace(/'/g, "'\\''")}'`;
 }

@@ -1,12 +1,12 @@
 import { type FileHandle, lstat, open, readFile, rm } from 'node:fs/promises';
 import { isPgarcError, messageOf, PgarcError } from '../../errors.ts';
+import { quoteForShell } from '../../report/shell.ts';
 import { holdLock } from '../../system/file-lock.ts';
 import { loadNative } from '../../system/native.ts';
 import { toPath } from '../format/name-bytes.ts';
 import { type Claim, claimDirectory, releaseClaim } from './claim.ts';
 import { formatMark, listBesideMark, MARK, type Mark, parseMark } from './mark.ts';
 import type { Owner } from './owner.ts';
-import { quoteForShell } from './recovery-settings.ts';
 import { syncDirectory } from './sync.ts';
 
 /** A directory whose mark this process keeps locked. */
