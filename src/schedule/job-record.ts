@@ -93,7 +93,8 @@ export function pauseAfter(attempt: number): number {
   return FIRST_PAUSE * 2 ** (attempt - 1);
 }
 
-export function codeOf(error: unknown): ErrorCode {
+/** The code of what a run threw; `failed` for an error that is none of pgarc's own. */
+export function errorCodeOf(error: unknown): ErrorCode {
   return isPgarcError(error) ? error.code : 'failed';
 }
 

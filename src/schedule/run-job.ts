@@ -2,7 +2,7 @@ import { PgarcError } from '../errors.ts';
 import type { Emit, JobRun, PgarcEvent } from '../report/events.ts';
 import type { JobBook, JobLock } from './job-book.ts';
 import {
-  codeOf,
+  errorCodeOf,
   failRecord,
   finishRecord,
   type JobRecord,
@@ -188,7 +188,7 @@ function tell(
     ...active.run,
     durationMs,
     outcome: 'failed',
-    code: codeOf(error),
+    code: errorCodeOf(error),
     message: record.message ?? '',
     hint,
     retryInMs,

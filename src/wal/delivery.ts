@@ -2,6 +2,7 @@ import { type FileHandle, open, readdir, rename, rm, stat } from 'node:fs/promis
 import { basename, dirname, join } from 'node:path';
 import { isPgarcError, messageOf, PgarcError } from '../errors.ts';
 import type { Lsn } from '../postgres/lsn.ts';
+import { isFull } from '../system/file-error.ts';
 import type { Branch } from './branch.ts';
 import { checkSegment, type SegmentHeader } from './check-segment.ts';
 import { checkText, MAX_TEXT_SIZE } from './check-text.ts';
@@ -185,10 +186,9 @@ async function removeAbandoned(destination: string): Promise<void> {
 }
 
 function writeFailure(destination: string, cause: unknown): PgarcError {
-  const { code } = cause as NodeJS.ErrnoException;
-  const isFull = code === 'ENOSPC' || code === 'EDQUOT';
-  return new PgarcError(isFull ? 'no-space' : 'failed', `cannot write ${destination}: ${messageOf(cause)}`, {
+  const full = isFull(cause);
+  return new PgarcError(full ? 'no-space' : 'failed', `cannot write ${destination}: ${messageOf(cause)}`, {
     cause,
-    ...(isFull ? { hint: `Make room on the file system of ${dirname(destination)}.` } : {}),
+    ...(full ? { hint: `Make room on the file system of ${dirname(destination)}.` } : {}),
   });
 }

@@ -2,6 +2,7 @@ import type { Stats } from 'node:fs';
 import { type FileHandle, open } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { messageOf, PgarcError } from '../errors.ts';
+import { isMissing } from '../system/file-error.ts';
 import { checkSegment, type SegmentHeader } from './check-segment.ts';
 import { checkText, MAX_TEXT_SIZE } from './check-text.ts';
 import { classifyWalFile, type WalFile } from './file-name.ts';
@@ -88,8 +89,7 @@ async function openFile(path: string): Promise<FileHandle> {
   try {
     return await open(path, 'r');
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') {
+    if (isMissing(cause)) {
       throw new PgarcError('wal-invalid', `${path} does not exist`, {
         cause,
         hint: 'A relative path starts where pgarc is run: for archive_command in the data directory.',

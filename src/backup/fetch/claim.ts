@@ -1,6 +1,7 @@
 import { chown, mkdir, rmdir, stat } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { messageOf, PgarcError } from '../../errors.ts';
+import { codeOf } from '../../system/file-error.ts';
 import { toPath } from '../format/name-bytes.ts';
 import type { Owner } from './owner.ts';
 import { syncDirectory } from './sync.ts';
@@ -42,7 +43,7 @@ export async function releaseClaim(claim: Claim): Promise<void> {
     try {
       await rmdir(toPath(one));
     } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
+      const code = codeOf(error);
       if (code === 'ENOTEMPTY' || code === 'EEXIST') return;
       if (code !== 'ENOENT') throw error;
     }
@@ -55,7 +56,7 @@ async function makeDirectory(path: string): Promise<boolean> {
     await mkdir(toPath(path), { mode: 0o700 });
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST' && (await isDirectory(path))) return false;
+    if (codeOf(error) === 'EEXIST' && (await isDirectory(path))) return false;
     throw error;
   }
 }

@@ -1,4 +1,5 @@
 import { readdir, rm } from 'node:fs/promises';
+import { codeOf } from '../../system/file-error.ts';
 import { toPath } from '../format/name-bytes.ts';
 
 /**
@@ -62,7 +63,7 @@ async function listDirectory(directory: string): Promise<Buffer[]> {
   try {
     return await readdir(toPath(directory), { encoding: 'buffer' });
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    if (codeOf(error) === 'ENOENT') return [];
     throw error;
   }
 }

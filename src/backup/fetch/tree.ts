@@ -13,6 +13,7 @@ import {
 } from 'node:fs';
 import { crc32c } from '@node-rs/crc32';
 import { messageOf, PgarcError } from '../../errors.ts';
+import { codeOf, isFull } from '../../system/file-error.ts';
 import { toPath } from '../format/name-bytes.ts';
 import { FileCreator } from './create-file.ts';
 import { DIRECT_FROM, DirectFile } from './direct-file.ts';
@@ -218,13 +219,8 @@ function twice(path: string): PgarcError {
 }
 
 function explain(error: unknown, path: string): unknown {
-  const code = codeOf(error);
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (isFull(error)) {
     return new PgarcError('no-space', `no space left for ${path}: ${messageOf(error)}`, { cause: error });
   }
   return error;
-}
-
-function codeOf(error: unknown): string | undefined {
-  return (error as NodeJS.ErrnoException).code;
 }

@@ -1,6 +1,7 @@
 import { type BigIntStats, close, closeSync, fstat, open, openSync, read, readSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { isPgarcError, messageOf, PgarcError } from '../../errors.ts';
+import { codeOf } from '../../system/file-error.ts';
 
 /**
  * Reads of a running server's files. Callbacks instead of FileHandles, which cost ten times as much a file
@@ -87,13 +88,13 @@ function readSome(file: number, target: Buffer, offset: number, position: number
 
 /** The file is not there by now. */
 export function isGone(error: unknown): boolean {
-  return (error as NodeJS.ErrnoException).code === 'ENOENT';
+  return codeOf(error) === 'ENOENT';
 }
 
 /** What is thrown when a file of the cluster cannot be read: by this user, or by anybody. */
 export function describeReadError(error: unknown, pgdata: string, name: string): unknown {
-  const { code } = error as NodeJS.ErrnoException;
-  if (isPgarcError(error) || typeof code !== 'string') return error;
+  const code = codeOf(error);
+  if (isPgarcError(error) || code === undefined) return error;
   const hint =
     code === 'EACCES' || code === 'EPERM'
       ? 'Run pgarc as the user that PostgreSQL runs as.'

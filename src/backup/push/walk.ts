@@ -232,7 +232,7 @@ async function listDirectory(pgdata: string, name: string): Promise<string[]> {
     return raw.map((entry) => decodeName(entry));
   } catch (error) {
     // A database or tablespace dropped while we walk.
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    if (isGone(error)) return [];
     throw describeReadError(error, pgdata, name);
   }
 }

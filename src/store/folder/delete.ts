@@ -1,7 +1,8 @@
 import { opendir, rmdir, stat, unlink } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { codeOf, isMissing } from '../../system/file-error.ts';
 import { isTemporaryName } from '../key.ts';
-import { assertRoot, codeOf, type FolderContext, isMissing, pathOf, toFolderError } from './root.ts';
+import { assertRoot, type FolderContext, pathOf, toFolderError } from './root.ts';
 
 /** Removes files, and folders that are empty then. One that is already gone is no error. */
 export async function removeFiles(

@@ -1,7 +1,8 @@
 import { opendir, stat } from 'node:fs/promises';
+import { isMissing } from '../../system/file-error.ts';
 import { compareKeys, isTemporaryName } from '../key.ts';
 import type { ListOptions, ObjectInfo } from '../store.ts';
-import { assertRoot, type FolderContext, isMissing, pathOf, toFolderError } from './root.ts';
+import { assertRoot, type FolderContext, pathOf, toFolderError } from './root.ts';
 
 /** Files looked at at once: hides the latency of a network file system. */
 const STATS_AT_ONCE = 32;

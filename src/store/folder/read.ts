@@ -1,7 +1,8 @@
 import { type FileHandle, open, stat } from 'node:fs/promises';
 import { PgarcError } from '../../errors.ts';
+import { isMissing } from '../../system/file-error.ts';
 import type { ObjectInfo, ObjectStream } from '../store.ts';
-import { assertRoot, type FolderContext, isMissing, pathOf, toFolderError } from './root.ts';
+import { assertRoot, type FolderContext, pathOf, toFolderError } from './root.ts';
 
 /** Bytes read at a time. */
 const CHUNK_BYTES = 256 * 1024;

@@ -2,6 +2,7 @@ import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, PgarcError } from '../../errors.ts';
 import type { Emit } from '../../report/events.ts';
+import { codeOf, isFull, isMissing } from '../../system/file-error.ts';
 
 export interface FolderContext {
   /** Absolute path of the store. */
@@ -42,16 +43,6 @@ export async function assertRoot(context: FolderContext): Promise<void> {
   }
 }
 
-/** Whether an error says that there is no such file. */
-export function isMissing(error: unknown): boolean {
-  const code = codeOf(error);
-  return code === 'ENOENT' || code === 'ENOTDIR';
-}
-
-export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error ? String(error.code) : undefined;
-}
-
 /** Codes that an NFS server which is away for a while, or a loose cable, gives. */
 const PASSING = new Set(['EIO', 'ESTALE', 'ETIMEDOUT', 'EHOSTDOWN', 'ENOTCONN', 'EAGAIN', 'EBUSY', 'EMFILE']);
 
@@ -68,7 +59,7 @@ export function toFolderError(
   if (error instanceof PgarcError) return error;
   const code = codeOf(error);
   const what = key === '' ? context.root : `${key} in ${context.root}`;
-  if (code === 'ENOSPC' || code === 'EDQUOT') {
+  if (isFull(error)) {
     const full = code === 'ENOSPC' ? 'its file system is full' : 'its quota is used up';
     return new PgarcError('no-space', `cannot ${doing} ${what}: ${full}`, {
       cause: error,

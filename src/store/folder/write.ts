@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto';
 import { type FileHandle, link, mkdir, open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, relative } from 'node:path';
+import { codeOf, isMissing } from '../../system/file-error.ts';
 import { untilAborted } from '../abortable.ts';
 import type { PutOutcome } from '../store.ts';
-import { assertRoot, codeOf, type FolderContext, isMissing, pathOf, toFolderError } from './root.ts';
+import { assertRoot, type FolderContext, pathOf, toFolderError } from './root.ts';
 
 /** How often a parent folder is made again that another process has just removed because it was empty. */
 const PARENT_ATTEMPTS = 5;

@@ -1,4 +1,5 @@
 import { type ErrorOptions, messageOf, PgarcError } from '../../errors.ts';
+import { codeOf } from '../../system/file-error.ts';
 import { S3Refusal } from './answer.ts';
 import { CredentialsFailure } from './credentials-failure.ts';
 import { StalledError } from './idle-timer.ts';
@@ -169,10 +170,6 @@ function judgeCredentials({ message, status, code }: CredentialsFailure): Judgem
 function describe(error: unknown, code: string | undefined): string {
   const inner = error instanceof AggregateError ? error.errors.map(messageOf).join('; ') : messageOf(error);
   return inner === '' ? (code ?? 'no answer') : inner;
-}
-
-function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
 }
 
 function hideSecrets(text: string, secrets: readonly string[]): string {
