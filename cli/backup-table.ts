@@ -2,6 +2,7 @@ import type { Backup } from '../src/backup/catalog.ts';
 import { durationOf } from '../src/backup/catalog-json.ts';
 import { walStart } from '../src/backup/catalog-segments.ts';
 import { formatLsn } from '../src/postgres/lsn.ts';
+import { formatVersion } from '../src/postgres/version.ts';
 import { formatAge, formatBytes, formatDuration, formatLocalTime } from '../src/report/units.ts';
 import { type Alignment, renderTable } from './render-table.ts';
 
@@ -55,11 +56,4 @@ function describe(backup: Backup): string[] {
     backup.dataDir ?? '-',
     backup.parent ?? '-',
   ];
-}
-
-/** `150020` as `15.20`, and `90624`, of before version 10, as `9.6.24`. */
-function formatVersion(version: number): string {
-  const major = Math.floor(version / 10_000);
-  if (major >= 10) return `${major}.${version % 10_000}`;
-  return `${major}.${Math.floor(version / 100) % 100}.${version % 100}`;
 }

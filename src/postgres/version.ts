@@ -7,9 +7,11 @@ export function majorVersion(versionNumber: number): number {
   return Math.floor(versionNumber / 10_000);
 }
 
-/** Writes a server_version_num as people do: 150020 is `15.20`. */
+/** Writes a server_version_num as people do: 150020 is `15.20`, and 90624, of before version 10, `9.6.24`. */
 export function formatVersion(versionNumber: number): string {
-  return `${majorVersion(versionNumber)}.${versionNumber % 10_000}`;
+  const major = majorVersion(versionNumber);
+  if (major >= 10) return `${major}.${versionNumber % 10_000}`;
+  return `${major}.${Math.floor(versionNumber / 100) % 100}.${versionNumber % 100}`;
 }
 
 /** @throws PgarcError `refused` for a server older than pgarc knows */

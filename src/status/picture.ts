@@ -1,5 +1,5 @@
 import { type Backup, latestBackup } from '../backup/catalog.ts';
-import { majorVersion } from '../postgres/version.ts';
+import { formatVersion } from '../postgres/version.ts';
 import type { ArchiveScan } from './archive-scan.ts';
 import type { Answer, StatusFacts, Waiting } from './facts.ts';
 
@@ -75,8 +75,4 @@ function waitingOf({ postgres, files }: StatusFacts): Picture['waiting'] {
   if (said !== undefined) return { value: said };
   const found = answered(files)?.waiting;
   return found && { value: found, from: 'files' };
-}
-
-function formatVersion(versionNumber: number): string {
-  return `${majorVersion(versionNumber)}.${versionNumber % 10_000}`;
 }

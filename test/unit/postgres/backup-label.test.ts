@@ -1,6 +1,5 @@
 import { describe, expect, it } from 'vitest';
 import { parseBackupLabel } from '../../../src/postgres/backup-label.ts';
-import { formatVersion, majorVersion, requireKnownVersion } from '../../../src/postgres/version.ts';
 
 const LABEL = `START WAL LOCATION: 0/2000028 (file 000000030000000000000002)
 CHECKPOINT LOCATION: 0/2000060
@@ -18,14 +17,5 @@ describe('parseBackupLabel', () => {
 
   it('refuses what is no label', () => {
     expect(() => parseBackupLabel('')).toThrow('backup label');
-  });
-});
-
-describe('versions', () => {
-  it('are read and written as people do', () => {
-    expect(majorVersion(150020)).toBe(15);
-    expect(formatVersion(150020)).toBe('15.20');
-    expect(() => requireKnownVersion(120022)).toThrow('PostgreSQL 12.22 is too old');
-    expect(() => requireKnownVersion(180001)).not.toThrow();
   });
 });
