@@ -3,6 +3,7 @@ import { lstat, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PgarcError } from '../../errors.ts';
 import { quoteForShell } from '../../report/shell.ts';
+import { isMissing } from '../../system/file-error.ts';
 import { inspectDirectory, refuseOccupied } from './destination.ts';
 import { Held, type HeldDirectory } from './held.ts';
 import { emptyDirectory, listBesideMark, type Mark } from './mark.ts';
@@ -82,8 +83,7 @@ async function isWhole(pgdata: string): Promise<boolean> {
     return true;
   } catch (error) {
     // Any other error says nothing, least of all that it may be emptied.
-    const { code } = error as NodeJS.ErrnoException;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return false;
+    if (isMissing(error)) return false;
     throw error;
   }
 }

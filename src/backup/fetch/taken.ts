@@ -1,6 +1,7 @@
 import { type FileHandle, lstat, open, readFile, rm } from 'node:fs/promises';
 import { isPgarcError, messageOf, PgarcError } from '../../errors.ts';
 import { quoteForShell } from '../../report/shell.ts';
+import { codeOf, isFull } from '../../system/file-error.ts';
 import { holdLock } from '../../system/file-lock.ts';
 import { loadNative } from '../../system/native.ts';
 import { toPath } from '../format/name-bytes.ts';
@@ -130,11 +131,9 @@ async function openMark(directory: string, flags: 'ax+' | 'a+'): Promise<FileHan
   try {
     return await open(markOf(directory), flags, 0o600);
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    if (code === 'EEXIST') return undefined;
-    const isFull = code === 'ENOSPC' || code === 'EDQUOT';
+    if (codeOf(cause) === 'EEXIST') return undefined;
     throw new PgarcError(
-      isFull ? 'no-space' : 'refused',
+      isFull(cause) ? 'no-space' : 'refused',
       `${directory} cannot be written to: ${messageOf(cause)}`,
       { cause },
     );
