@@ -117,7 +117,7 @@ async function checkDataDirectory(
   const { control } = await loadControlFile(directory);
   if (facts !== undefined) await requireSameCluster(directory, control.systemIdentifier, facts);
   const message =
-    facts === undefined ? `${directory} is readable` : `${directory} is this server’s, and readable`;
+    facts === undefined ? `${directory} is readable` : `${directory} is this server's, and readable`;
   return { finding: { name: 'pgdata', status: 'ok', message }, identifier: control.systemIdentifier };
 }
 

@@ -14,7 +14,7 @@ export async function checkIdentity(
     return {
       name: 'identity',
       status: 'ok',
-      message: 'the archive is empty: the first push makes it this cluster’s',
+      message: "the archive is empty: the first push makes it this cluster's",
     };
   }
   if (systemIdentifier === undefined) {

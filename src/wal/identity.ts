@@ -96,7 +96,7 @@ export async function readIdentity(store: ObjectStore, signal: AbortSignal): Pro
     if (!(error instanceof SyntaxError || error instanceof TypeError)) throw error;
   }
   throw new PgarcError('object-damaged', `${IDENTITY_KEY} in ${store.location} names no system identifier`, {
-    hint: 'When the archive is this cluster’s, remove it and the archive-*.json notes in the spools of its hosts: the next push writes it again.',
+    hint: "When the archive is this cluster's, remove it and the archive-*.json notes in the spools of its hosts: the next push writes it again.",
   });
 }
 

@@ -3,6 +3,7 @@ import { dirname, join, resolve } from 'node:path';
 import { messageOf, PgarcError } from '../../errors.ts';
 import { readPostmasterPid } from '../../postgres/postmaster.ts';
 import { quoteForShell } from '../../report/shell.ts';
+import { formatBytes } from '../../report/units.ts';
 import { isAlive } from '../../system/process.ts';
 import { decodeName, toPath } from '../format/name-bytes.ts';
 import { listBesideMark } from './mark.ts';
@@ -70,7 +71,7 @@ export async function requireSpace(needs: readonly SpaceNeed[]): Promise<void> {
     if (bytes <= free) continue;
     throw new PgarcError(
       'no-space',
-      `the restore writes ${inMegabytes(bytes)} MB to ${path}, where ${inMegabytes(free)} MB are free`,
+      `the restore writes ${formatBytes(bytes)} to ${path}, where ${formatBytes(free)} are free`,
       {
         hint: 'Free some space, or put tablespaces elsewhere with --tablespace-map.',
         details: { path, bytes, free },
@@ -95,8 +96,4 @@ async function nearestExisting(path: string): Promise<string> {
     );
     if (found || current === dirname(current)) return current;
   }
-}
-
-function inMegabytes(bytes: number): string {
-  return Math.ceil(bytes / 1e6).toLocaleString('en');
 }

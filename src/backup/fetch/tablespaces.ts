@@ -28,7 +28,7 @@ export function parseTablespaceMap(values: readonly string[]): Map<string, strin
     const match = /^((?:\\.|[^=\\])+)=((?:\\.|[^=\\])+)$/s.exec(value);
     if (match === null) {
       throw new PgarcError('usage', `--tablespace-map ${value} is not of the form OLD=NEW`, {
-        hint: 'OLD is a tablespace’s oid or its directory, NEW the directory it gets; write an = in a path as \\=.',
+        hint: "OLD is a tablespace's oid or its directory, NEW the directory it gets; write an = in a path as \\=.",
       });
     }
     map.set(trimSlash(unescapeBackslashes(match[1] ?? '')), resolve(unescapeBackslashes(match[2] ?? '')));

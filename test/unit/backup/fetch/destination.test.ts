@@ -1,7 +1,7 @@
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { refuseOccupied } from '../../../../src/backup/fetch/destination.ts';
+import { refuseOccupied, requireSpace } from '../../../../src/backup/fetch/destination.ts';
 import { makeTemporaryFolder } from '../../../support/temporary.ts';
 
 async function makeOccupied(): Promise<string> {
@@ -24,4 +24,13 @@ it('hints how to stop a server that runs there', async () => {
   const { code, hint } = await refuseOccupied(pgdata);
   expect(code).toBe('server-running');
   expect(hint).toContain(`pg_ctl stop -D '${pgdata}'`);
+});
+
+it('tells how much a restore writes and how much is free', async () => {
+  const path = await makeTemporaryFolder();
+  const attempt = requireSpace([{ paths: [path], bytes: 1000 * 1024 ** 5 }]);
+  await expect(attempt).rejects.toMatchObject({
+    code: 'no-space',
+    message: expect.stringMatching(/^the restore writes 1000 PiB to \S+, where [\d.]+ [KMGTP]iB are free$/),
+  });
 });
