@@ -1,5 +1,6 @@
 import { crc32c } from '@node-rs/crc32';
 import { PgarcError } from '../errors.ts';
+import { CONTROL_FILE } from '../postgres/control-file.ts';
 import type { ObjectStore } from '../store/store.ts';
 import type { Backup } from './catalog.ts';
 import {
@@ -10,7 +11,7 @@ import {
   type StoredPart,
 } from './fetch/contents.ts';
 import type { Ledger } from './fetch/ledger.ts';
-import { BACKUP_LABEL, CONTROL_FILE, OF_NEWEST_ONLY, planSteps } from './fetch/plan.ts';
+import { BACKUP_LABEL, OF_NEWEST_ONLY, planSteps } from './fetch/plan.ts';
 import { type CountBytes, readPart } from './fetch/read-part.ts';
 import { filesMetadataKey, partitionsPrefix } from './format/keys.ts';
 import type { Manifest } from './format/manifest.ts';

@@ -21,10 +21,10 @@ export interface FreshList {
 /** `written`: the list was another. `confirmed`: it was the same. `newer`: etcd holds one that was read later. */
 export type CacheOutcome = 'written' | 'confirmed' | 'newer';
 
-/** A list of the same minute needs no new time. */
+/** A list of the same minute needs no new time, ms. */
 const CONFIRM_AFTER = 60_000;
-/** A stored time so far ahead of our clock is nobody's. */
-const CLOCKS_DIFFER = 60_000;
+/** A stored time so far ahead of our clock is nobody's, ms. */
+const CLOCK_AHEAD = 60_000;
 const ATTEMPTS = 5;
 
 /**
@@ -124,7 +124,7 @@ function swap(
 }
 
 function isLater(stored: Date, ours: Date): boolean {
-  return stored.getTime() > ours.getTime() && stored.getTime() < Date.now() + CLOCKS_DIFFER;
+  return stored.getTime() > ours.getTime() && stored.getTime() < Date.now() + CLOCK_AHEAD;
 }
 
 function warnOfRubbish(emit: Emit, key: string): void {

@@ -1,7 +1,7 @@
 import type { BigIntStats } from 'node:fs';
 import { type FileHandle, open, realpath, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
-import { readControlFile } from '../postgres/control-file.ts';
+import { CONTROL_FILE, readControlFile } from '../postgres/control-file.ts';
 import { lockDirectory } from './lock.ts';
 import { nameFolder } from './wal-folder.ts';
 
@@ -44,7 +44,7 @@ async function findCluster(path: string): Promise<Cluster | undefined> {
   try {
     const pgdata = await realpath(path);
     directory = await open(pgdata, 'r');
-    control = await open(join(pgdata, 'global/pg_control'), 'r');
+    control = await open(join(pgdata, CONTROL_FILE), 'r');
     const wal = join(pgdata, 'pg_wal');
     const status = join(wal, 'archive_status');
     await stat(status);
@@ -69,7 +69,7 @@ export async function isSameCluster(cluster: Cluster, path: string): Promise<boo
     if ((await realpath(path)) !== cluster.pgdata) return false;
     const [opened, found] = await Promise.all([
       cluster.control.stat({ bigint: true }),
-      stat(join(cluster.pgdata, 'global/pg_control'), { bigint: true }),
+      stat(join(cluster.pgdata, CONTROL_FILE), { bigint: true }),
       stat(cluster.status),
     ]);
     return isSameFile(opened, found);

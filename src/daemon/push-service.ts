@@ -3,6 +3,7 @@ import { basename, join } from 'node:path';
 import { type ErrorCode, isPgarcError, messageOf, PgarcError } from '../errors.ts';
 import { readControlFile } from '../postgres/control-file.ts';
 import { classifyWalFile } from '../wal/file-name.ts';
+import { STREAM_ABOVE } from '../wal/prepare.ts';
 import { pushWal } from '../wal/push.ts';
 import { type Cluster, isInWalFolder, isSameCluster } from './cluster.ts';
 import { LookAhead } from './look-ahead.ts';
@@ -15,8 +16,7 @@ import { watchFolder } from './watch-folder.ts';
 
 /** What uploads may hold in memory together, bytes. */
 const UPLOAD_MEMORY = 512 * 1024 * 1024;
-/** Larger segments go as a stream, which holds about so much, bytes (push.ts, compress.ts). */
-const STREAM_ABOVE = 64 * 1024 * 1024;
+/** What a segment that goes as a stream holds, bytes: 40 MiB of compressFile (wal/compress.ts), and the request. */
 const STREAM_MEMORY = 48 * 1024 * 1024;
 
 /** Failures that do not mean that the client would fail too. */
@@ -133,7 +133,7 @@ export async function createPushService(parts: DaemonParts): Promise<DaemonServi
   };
 }
 
-/** Bounded by memory too: up to 64 MiB a segment and what it compresses to are held whole. */
+/** Bounded by memory too: up to STREAM_ABOVE a segment and what it compresses to are held whole. */
 export function uploadsAtOnce(concurrency: number, segmentSize: number): number {
   const each = segmentSize > STREAM_ABOVE ? STREAM_MEMORY : 2 * segmentSize;
   return Math.max(1, Math.min(concurrency, Math.floor(UPLOAD_MEMORY / each)));

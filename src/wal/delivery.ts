@@ -7,6 +7,7 @@ import type { Branch } from './branch.ts';
 import { checkSegment, type SegmentHeader } from './check-segment.ts';
 import { checkText, MAX_TEXT_SIZE } from './check-text.ts';
 import type { WalFile } from './file-name.ts';
+import { FIRST_PAGE_SIZE } from './page-header.ts';
 import { readExactly } from './read-exactly.ts';
 import { MAX_WAL_SIZE } from './read-object.ts';
 
@@ -20,9 +21,6 @@ export interface Expectation {
   /** Only what lies before it is the server's. */
   branch?: Branch | undefined;
 }
-
-/** Kept from the beginning of a segment for its checks, bytes. */
-const FIRST_PAGE_SIZE = 8192;
 
 /** A temporary file nobody has written to for this long was left by a process that was killed, ms. */
 const ABANDONED_MS = 10 * 60_000;

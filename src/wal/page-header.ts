@@ -4,6 +4,9 @@ import type { Lsn } from '../postgres/lsn.ts';
 export const SHORT_HEADER_SIZE = 24;
 export const LONG_HEADER_SIZE = 40;
 
+/** What the checks of a segment's beginning get to see, bytes; a whole page, so that zeros are recognised as such. */
+export const FIRST_PAGE_SIZE = 8192;
+
 /** Flags of xlp_info (xlog_internal.h). */
 export const FIRST_IS_CONTRECORD = 0x0001;
 const LONG_HEADER = 0x0002;

@@ -27,7 +27,7 @@ export interface PreparedWal extends AsyncDisposable {
 }
 
 /** Up to here a file and what it compresses to are held in memory, bytes. */
-const STREAM_ABOVE = 64 * 1024 * 1024;
+export const STREAM_ABOVE = 64 * 1024 * 1024;
 
 /**
  * Opens and checks a WAL file and starts to compress it, which happens on other threads: meanwhile this one can

@@ -6,6 +6,7 @@ import { isMissing } from '../system/file-error.ts';
 import { checkSegment, type SegmentHeader } from './check-segment.ts';
 import { checkText, MAX_TEXT_SIZE } from './check-text.ts';
 import { classifyWalFile, type WalFile } from './file-name.ts';
+import { FIRST_PAGE_SIZE } from './page-header.ts';
 import { readExactly } from './read-exactly.ts';
 
 /** A WAL file on its way into the archive, checked. */
@@ -19,9 +20,6 @@ export interface WalSource {
   /** Closes with it. @throws PgarcError `wal-invalid` when the file was written to since it was opened */
   assertUnchanged(): Promise<void>;
 }
-
-/** What the first page's checks need, bytes; a whole page, so that zeros are recognised as such. */
-const FIRST_PAGE_SIZE = 8192;
 
 /**
  * Opens a file that PostgreSQL wants archived and checks that it is what its name says. The caller closes

@@ -1,9 +1,10 @@
 import { crc32c } from '@node-rs/crc32';
 import { PgarcError } from '../../errors.ts';
+import { CONTROL_FILE } from '../../postgres/control-file.ts';
 import type { TarEntry } from '../format/tar.ts';
 import { applyIncrement } from './increment-file.ts';
 import { MARK } from './mark.ts';
-import { BACKUP_LABEL, CONTROL_FILE, OF_NEWEST_ONLY, type Step, TABLESPACE_MAP } from './plan.ts';
+import { BACKUP_LABEL, OF_NEWEST_ONLY, type Step, TABLESPACE_MAP } from './plan.ts';
 import type { MemberHandler } from './read-part.ts';
 import type { Tree } from './tree.ts';
 

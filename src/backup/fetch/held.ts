@@ -1,12 +1,12 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf } from '../../errors.ts';
+import { CONTROL_FILE } from '../../postgres/control-file.ts';
 import type { Emit } from '../../report/events.ts';
 import { quoteForShell } from '../../report/shell.ts';
 import { releaseClaim } from './claim.ts';
 import { emptyDirectory } from './mark.ts';
 import type { Owner } from './owner.ts';
-import { CONTROL_FILE } from './plan.ts';
 import { refuseTablespace, type Tablespace } from './tablespaces.ts';
 import {
   addToMark,

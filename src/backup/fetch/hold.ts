@@ -2,13 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { lstat, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { PgarcError } from '../../errors.ts';
+import { CONTROL_FILE } from '../../postgres/control-file.ts';
 import { quoteForShell } from '../../report/shell.ts';
 import { isMissing } from '../../system/file-error.ts';
 import { inspectDirectory, refuseOccupied } from './destination.ts';
 import { Held, type HeldDirectory } from './held.ts';
 import { emptyDirectory, listBesideMark, type Mark } from './mark.ts';
 import { chooseOwner } from './owner.ts';
-import { CONTROL_FILE } from './plan.ts';
 import { leaveDirectory, markOf, readMark, requireUntaken, takeDirectory, writeMark } from './taken.ts';
 
 /** What becomes of what a restore left that was killed: it is removed, or it stays and is a reason to refuse. */

@@ -1,4 +1,5 @@
 import { PgarcError } from '../../errors.ts';
+import { CONTROL_FILE } from '../../postgres/control-file.ts';
 import { filesMetadataKey } from '../format/keys.ts';
 import type { BackupContents, FileState, StoredPart } from './contents.ts';
 import type { BackupForm } from './form.ts';
@@ -15,7 +16,6 @@ export interface Step {
   isNewest: boolean;
 }
 
-export const CONTROL_FILE = 'global/pg_control';
 export const BACKUP_LABEL = 'backup_label';
 export const TABLESPACE_MAP = 'tablespace_map';
 

@@ -1,9 +1,9 @@
 import { openDecoder } from '../../codec/codecs.ts';
 import { isPgarcError, messageOf, PgarcError } from '../../errors.ts';
+import { CONTROL_FILE } from '../../postgres/control-file.ts';
 import type { ObjectStore } from '../../store/store.ts';
 import { readTar, safeMemberPath, type TarEntry } from '../format/tar.ts';
 import type { StoredPart } from './contents.ts';
-import { CONTROL_FILE } from './plan.ts';
 import { readAhead } from './read-ahead.ts';
 
 /** Takes the members of a tar, one after the other. `path` has no leading slash. */

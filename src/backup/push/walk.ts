@@ -2,6 +2,7 @@ import { type BigIntStats, lstatSync, statSync } from 'node:fs';
 import { readdir, readlink, realpath } from 'node:fs/promises';
 import { setImmediate as yieldLoop } from 'node:timers/promises';
 import { PgarcError } from '../../errors.ts';
+import { CONTROL_FILE } from '../../postgres/control-file.ts';
 import type { Emit } from '../../report/events.ts';
 import { decodeName, encodeName, hasRawBytes } from '../format/name-bytes.ts';
 import { describeReadError, isGone } from './file-io.ts';
@@ -59,7 +60,7 @@ export interface Walk {
   catalogSize: number;
 }
 
-const CONTROL = '/global/pg_control';
+const CONTROL = `/${CONTROL_FILE}`;
 /** How long the event loop may be held by calls that return at once from the cache, ms. */
 const HOLD = 10;
 
