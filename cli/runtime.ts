@@ -2,7 +2,6 @@ import { applyEnvdir } from '../src/config/envdir.ts';
 import { loadSettings } from '../src/config/load.ts';
 import type { ResolvedSettings } from '../src/config/resolve.ts';
 import type { Settings } from '../src/config/settings.ts';
-import { PgarcError } from '../src/errors.ts';
 import { formatJson } from '../src/json.ts';
 import type { PgarcEvent } from '../src/report/events.ts';
 import { createReporter, type Reporter } from '../src/report/reporter.ts';
@@ -84,7 +83,6 @@ export function createRuntime({ signal, given, tellsWarnings }: RuntimeOptions):
       return settings;
     },
     async openStore(settings) {
-      if (settings.store === undefined) throw createNoStoreError();
       const { openStore } = await import('../src/store/open.ts');
       const store = await openStore(settings, emit);
       stores.push(store);
@@ -127,10 +125,4 @@ function prepareEnvironment(envdir: string | undefined): NodeJS.ProcessEnv {
   for (const name of Object.keys(process.env)) if (result[name] === undefined) delete process.env[name];
   Object.assign(process.env, result);
   return process.env;
-}
-
-function createNoStoreError(): PgarcError {
-  return new PgarcError('setting-invalid', 'no store is set', {
-    hint: 'Set PGARC_STORE, --store or `store:` in the settings file to s3://BUCKET/PREFIX or file:///DIRECTORY (WAL_S3_BUCKET needs PATRONI_SCOPE beside it).',
-  });
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { Finding } from '../../src/check/finding.ts';
 import { describeFailure } from '../../src/check/finding.ts';
-import { describeOrigin } from '../../src/config/resolve.ts';
+import { describeOrigin, type ResolvedSettings } from '../../src/config/resolve.ts';
 import type { Settings } from '../../src/config/settings.ts';
 import { EXIT_WARNINGS, isPgarcError } from '../../src/errors.ts';
 import type { CliContext } from '../context.ts';
@@ -40,8 +40,8 @@ async function* findAll(context: CliContext): AsyncGenerator<Finding> {
   try {
     const resolved = await context.resolveSettings();
     settings = resolved.settings;
-    yield describeSettings(settings, describeOrigin(resolved.origins.store), resolved.warnings);
-    if (settings.store === undefined) return;
+    const { requireStore } = await import('../../src/store/open.ts');
+    yield describeSettings(requireStore(settings), resolved);
   } catch (error) {
     if (!isPgarcError(error, 'setting-invalid')) throw error;
     yield describeFailure('settings', error, context.signal);
@@ -64,17 +64,8 @@ async function* findAll(context: CliContext): AsyncGenerator<Finding> {
   );
 }
 
-function describeSettings(settings: Settings, origin: string, warnings: readonly string[]): Finding {
-  if (settings.store === undefined) {
-    return {
-      name: 'settings',
-      status: 'failed',
-      message: 'no store is set',
-      hint: 'Set PGARC_STORE to s3://BUCKET/PREFIX or file:///DIRECTORY.',
-      exitCode: 2,
-    };
-  }
-  const message = `store ${settings.store} from ${origin}`;
+function describeSettings(store: string, { origins, warnings }: ResolvedSettings): Finding {
+  const message = `store ${store} from ${describeOrigin(origins.store)}`;
   if (warnings.length === 0) return { name: 'settings', status: 'ok', message };
   return { name: 'settings', status: 'warning', message: `${message}; ${warnings.join('; ')}` };
 }
