@@ -12,7 +12,7 @@ import { resolveChain } from './chain.ts';
 import { type Choice, chooseBackup } from './choose-backup.ts';
 import { type BackupContents, readContents } from './contents.ts';
 import { requireSpace } from './destination.ts';
-import { holdNothing } from './extract.ts';
+import { keepNothing } from './extract.ts';
 import { findTablespaces } from './find-tablespaces.ts';
 import { finishTree } from './finish.ts';
 import type { HeldDirectory } from './held.ts';
@@ -105,7 +105,7 @@ export async function fetchBackup(
 
   const owner = await chooseOwner(pgdata);
   const progress = new Progress(emit, 'restore', totalBytes(steps));
-  const held = holdNothing();
+  const kept = keepNothing();
   const signalFile = options.mode === 'raw' ? undefined : (`${options.mode}.signal` as const);
   const own = options.holder === undefined ? await holdDirectory(pgdata, 'refuse') : undefined;
   try {
@@ -113,7 +113,7 @@ export async function fetchBackup(
     const tree = await makeTree(pgdata, tablespaces, owner);
     emit({ type: 'phase', operation: 'restore', text: `restoring ${backup.name} into ${pgdata}` });
     const { concurrency } = options;
-    await runSteps(store, tree, steps, held, progress, { tablespaces, concurrency }, signal);
+    await runSteps(store, tree, steps, kept, progress, { tablespaces, concurrency }, signal);
     progress.tell();
     emit({ type: 'phase', operation: 'restore', text: 'making it durable' });
     const recovery =
@@ -134,7 +134,7 @@ export async function fetchBackup(
       // Before pg_control is there, so that a directory in which a server starts has no mark.
       ...(own && { whenSynced: () => own.unmark() }),
     };
-    await finishTree(tree, steps.at(-1) as Step, held, finishOptions, signal);
+    await finishTree(tree, steps.at(-1) as Step, kept, finishOptions, signal);
     await own?.finish();
   } catch (error) {
     await own?.abandon(emit);
@@ -153,7 +153,7 @@ export async function fetchBackup(
     bytes: progress.doneBytes,
     storedBytes: progress.storedBytes,
     durationMs: performance.now() - started,
-    warnings: [...warnings, ...leftOut, ...collectWarnings(newest, held, progress, owner)],
+    warnings: [...warnings, ...leftOut, ...collectWarnings(newest, kept, progress, owner)],
   };
 }
 

@@ -7,7 +7,7 @@ import { formatManifest, type Manifest } from '../format/manifest.ts';
 import { toPath } from '../format/name-bytes.ts';
 import { formatTablespaceMapFile, parseTablespaceMapFile } from '../format/tablespace-map.ts';
 import { makeRequiredDirectories } from './directories.ts';
-import { AUTO_CONF, type Held } from './extract.ts';
+import { AUTO_CONF, type KeptBack } from './extract.ts';
 import type { Owner } from './owner.ts';
 import { BACKUP_LABEL, type Step, TABLESPACE_MAP } from './plan.ts';
 import { applyRecoverySettings, type RecoverySettings } from './recovery-settings.ts';
@@ -27,32 +27,32 @@ export interface FinishOptions {
 }
 
 /**
- * Writes what was held back, makes everything durable, and last of all pg_control: before that no server
+ * Writes what was kept back, makes everything durable, and last of all pg_control: before that no server
  * starts in the directory, after it every file is on disk.
  */
 export async function finishTree(
   tree: Tree,
   newest: Step,
-  held: Held,
+  kept: KeptBack,
   options: FinishOptions,
   signal: AbortSignal,
 ): Promise<void> {
-  const control = held.files.get(CONTROL_FILE);
+  const control = kept.files.get(CONTROL_FILE);
   if (control === undefined) throw incomplete(newest, CONTROL_FILE);
-  const label = held.files.get(BACKUP_LABEL);
+  const label = kept.files.get(BACKUP_LABEL);
   // WAL-E can back up a server that is down, which needs no label.
   if (label === undefined && newest.contents.backup.kind !== 'wal-e') throw incomplete(newest, BACKUP_LABEL);
 
-  makeRequiredDirectories(tree, held.rootMode ?? 0o700, (path) => newest.ledger.has(path));
-  for (const { path, target } of held.links) {
+  makeRequiredDirectories(tree, kept.rootMode ?? 0o700, (path) => newest.ledger.has(path));
+  for (const { path, target } of kept.links) {
     await symlink(toPath(target), tree.locate(path));
     if (options.owner !== undefined) await lchown(tree.locate(path), options.owner.uid, options.owner.gid);
   }
   const fileMode = control.mode;
   if (label !== undefined) tree.writeSmallFile(BACKUP_LABEL, fileMode, label.content);
-  const map = mapOf(held.files.get(TABLESPACE_MAP)?.content, options.tablespaces);
+  const map = mapOf(kept.files.get(TABLESPACE_MAP)?.content, options.tablespaces);
   if (map !== undefined) tree.writeSmallFile(TABLESPACE_MAP, fileMode, map);
-  const stored = held.files.get(AUTO_CONF)?.content ?? Buffer.alloc(0);
+  const stored = kept.files.get(AUTO_CONF)?.content ?? Buffer.alloc(0);
   const { editAutoConf } = options;
   const conf = editAutoConf ? Buffer.from(editAutoConf(stored.toString('latin1')), 'latin1') : stored;
   tree.writeSmallFile(AUTO_CONF, fileMode, withRecovery(conf, options));

@@ -2,7 +2,7 @@ import { PgarcError } from '../../errors.ts';
 import type { ObjectStore } from '../../store/store.ts';
 import { mapParallel } from '../map-parallel.ts';
 import { type BackupContents, findParts } from './contents.ts';
-import { extractInto, type Held } from './extract.ts';
+import { extractInto, type KeptBack } from './extract.ts';
 import type { Step } from './plan.ts';
 import type { Progress } from './progress.ts';
 import { readPart } from './read-part.ts';
@@ -23,14 +23,14 @@ export async function runSteps(
   store: ObjectStore,
   tree: Tree,
   steps: readonly Step[],
-  held: Held,
+  kept: KeptBack,
   progress: Progress,
   options: RunOptions,
   signal: AbortSignal,
 ): Promise<void> {
   const links = new Set(options.tablespaces.map(({ oid }) => `pg_tblspc/${oid}`));
   for (const step of steps) {
-    const handler = extractInto(tree, step, links, held);
+    const handler = extractInto(tree, step, links, kept);
     const count = (stored: number, plain: number) => progress.add(stored, plain);
     // Large ones first, so that no long one is left over at the end.
     const parts = step.parts.toSorted((a, b) => b.size - a.size);

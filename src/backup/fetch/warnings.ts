@@ -4,25 +4,25 @@ import { readIdentity } from '../../wal/identity.ts';
 import type { Backup } from '../catalog.ts';
 import { describeLeftOut, readLeftOut } from '../left-out.ts';
 import type { BackupContents } from './contents.ts';
-import type { Held } from './extract.ts';
+import type { KeptBack } from './extract.ts';
 import type { Owner } from './owner.ts';
 import type { Progress } from './progress.ts';
 
 /** What makes a finished restore less than perfect. */
 export function collectWarnings(
   newest: BackupContents,
-  held: Held,
+  kept: KeptBack,
   progress: Progress,
   owner: Owner | undefined,
 ): string[] {
   const warnings: string[] = [...newest.backup.warnings];
-  const [foreign] = held.foreign;
+  const [foreign] = kept.foreign;
   if (foreign !== undefined) {
     warnings.push(
-      `${held.foreign.length} files that the backup does not list were left out, the first is ${foreign}`,
+      `${kept.foreign.length} files that the backup does not list were left out, the first is ${foreign}`,
     );
   }
-  for (const { path, target } of held.links) {
+  for (const { path, target } of kept.links) {
     warnings.push(`${path} is a symlink to ${target}, whose contents are not in the backup`);
   }
   const { kind, uncompressedSize = 0 } = newest.backup;

@@ -1,7 +1,7 @@
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
-import { extractInto, holdNothing } from '../../../../src/backup/fetch/extract.ts';
+import { extractInto, keepNothing } from '../../../../src/backup/fetch/extract.ts';
 import { Ledger } from '../../../../src/backup/fetch/ledger.ts';
 import { MARK } from '../../../../src/backup/fetch/mark.ts';
 import type { Step } from '../../../../src/backup/fetch/plan.ts';
@@ -14,7 +14,7 @@ it('passes over what an earlier restore left in a directory that another tool ba
   await mkdir(place, { recursive: true });
   for (const directory of [root, place]) await writeFile(join(directory, MARK), 'own');
   const step = { ledger: new Ledger(undefined), isNewest: true, increments: new Set<string>() };
-  const handler = extractInto(new Tree(root, undefined), step as unknown as Step, new Set(), holdNothing());
+  const handler = extractInto(new Tree(root, undefined), step as unknown as Step, new Set(), keepNothing());
   async function* body() {
     yield Buffer.from('left');
   }
