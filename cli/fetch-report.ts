@@ -5,6 +5,7 @@ import { quoteForShell } from '../src/report/shell.ts';
 import { formatBytes, formatDuration } from '../src/report/units.ts';
 import { formatTimestamp } from '../src/wal/timestamp.ts';
 import type { Moment } from '../src/wal/window.ts';
+import { describeMoment } from './moment.ts';
 
 /** The document of `backup-fetch --json`. Sizes are bytes, times RFC 3339 in UTC. */
 export function toDocument(result: FetchResult): unknown {
@@ -26,16 +27,19 @@ const AT_TARGET = {
 } as const;
 
 /** What was done, and what to run next. */
-export function render(result: FetchResult, options: FetchOptions): string {
-  const { backup, pgdata, bytes, durationMs, basedOn, tablespaces } = result;
-  const lines = [
-    `restored ${backup.name} into ${pgdata}: ${formatBytes(bytes)} in ${formatDuration(durationMs)}`,
-  ];
+export function renderFetch(result: FetchResult, options: FetchOptions): string {
+  const { basedOn, tablespaces } = result;
+  const lines: string[] = [];
   if (basedOn.length > 0) lines.push(`built on ${basedOn.join(', ')}`);
   for (const { oid, to } of tablespaces) lines.push(`tablespace ${oid} is in ${to}`);
   if (result.signalFile !== undefined) lines.push(...describeRecovery(result, options));
   lines.push('', ...nextSteps(result, options));
-  return `${lines.join('\n')}\n`;
+  return `${renderRestored(result)}${lines.join('\n')}\n`;
+}
+
+/** A line on what was done. */
+export function renderRestored({ backup, pgdata, bytes, durationMs }: FetchResult): string {
+  return `restored ${backup.name} into ${pgdata}: ${formatBytes(bytes)} in ${formatDuration(durationMs)}\n`;
 }
 
 function describeRecovery(result: FetchResult, options: FetchOptions): string[] {
@@ -86,8 +90,4 @@ function formatSteps(steps: readonly string[][]): string[] {
 function tellMoment(moment: Moment): string {
   const place = `LSN ${formatLsn(moment.lsn)} on timeline ${moment.timeline}`;
   return moment.time === undefined ? place : `${formatTimestamp(moment.time)} (${place})`;
-}
-
-function describeMoment({ timeline, lsn, time }: Moment): unknown {
-  return { timeline, lsn: formatLsn(lsn), time: time === undefined ? null : formatTimestamp(time) };
 }

@@ -1,9 +1,7 @@
-import { toDocument as describeBackup } from '../src/backup/catalog-json.ts';
-import type { FetchResult } from '../src/backup/fetch/fetch.ts';
+import { toDocument as toBackupDocument } from '../src/backup/catalog-json.ts';
 import { formatLsn } from '../src/postgres/lsn.ts';
 import type { ReplicaOptions, ReplicaResult } from '../src/replica/bootstrap-replica.ts';
 import type { WalCheck } from '../src/replica/wal-check.ts';
-import { formatBytes, formatDuration } from '../src/report/units.ts';
 
 /**
  * The document of `replica-bootstrap --json`. Sizes are bytes, LSNs `X/Y`; null is what is not known.
@@ -26,7 +24,7 @@ export function toDocument(
     datadir: options?.datadir ?? null,
     leader: facts === undefined ? null : describeLeader(facts.leader),
     noLeader: options?.noLeader ?? null,
-    backup: decision?.backup === undefined ? null : describeBackup(decision.backup),
+    backup: decision?.backup === undefined ? null : toBackupDocument(decision.backup),
     backupSize: decision?.backupSize ?? null,
     walSinceBackup: toNumber(decision?.walSinceBackup),
     thresholds: {
@@ -50,12 +48,6 @@ export function toDocument(
             warnings: restored.warnings,
           },
   };
-}
-
-/** A line on what was done. */
-export function renderRestored(restored: FetchResult): string {
-  const { backup, pgdata, bytes, durationMs } = restored;
-  return `restored ${backup.name} into ${pgdata}: ${formatBytes(bytes)} in ${formatDuration(durationMs)}\n`;
 }
 
 function describeLeader(leader: NonNullable<ReplicaResult['facts']>['leader']): unknown {

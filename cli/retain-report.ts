@@ -24,7 +24,7 @@ export function renderRetention(rules: string, result: RetainResult): string {
 }
 
 /** The document of `retain --json`. Sizes are bytes, times RFC 3339 in UTC; null is what is not known. */
-export function retentionToJson(
+export function toDocument(
   location: string,
   rules: RetentionRules | undefined,
   result: RetainResult,

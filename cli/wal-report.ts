@@ -4,6 +4,7 @@ import { formatSegmentName } from '../src/wal/segment.ts';
 import { formatTimestamp } from '../src/wal/timestamp.ts';
 import type { TimelineReport, WalReport } from '../src/wal/verify.ts';
 import type { Moment } from '../src/wal/window.ts';
+import { describeMoment } from './moment.ts';
 import { renderTable } from './render-table.ts';
 
 const PLACES: Readonly<Record<GapPlace, string>> = {
@@ -14,7 +15,7 @@ const PLACES: Readonly<Record<GapPlace, string>> = {
 };
 
 /** The document of `wal-verify --json`. LSNs are `X/Y`, times RFC 3339 with microseconds, sizes bytes. */
-export function reportToJson(location: string, report: WalReport): unknown {
+export function toDocument(location: string, report: WalReport): unknown {
   const { archive } = report;
   return {
     store: location,
@@ -42,8 +43,8 @@ export function reportToJson(location: string, report: WalReport): unknown {
     })),
     windows: report.windows.map(({ timeline, from, to, backups, damaged }) => ({
       timeline,
-      from: momentToJson(from),
-      to: momentToJson(to),
+      from: describeMoment(from),
+      to: describeMoment(to),
       backups,
       damaged,
     })),
@@ -136,10 +137,6 @@ function describeParent({ timeline, parent }: TimelineReport): string {
 
 function formatMoment({ time }: Moment): string {
   return time === undefined ? 'no transaction since' : formatTimestamp(time);
-}
-
-function momentToJson({ timeline, lsn, time }: Moment): unknown {
-  return { timeline, lsn: formatLsn(lsn), time: time === undefined ? null : formatTimestamp(time) };
 }
 
 function nameOf({ archive }: WalReport, timeline: number, number: bigint | undefined): string | null {

@@ -30,7 +30,7 @@ export function define(command: Command, context: CliContext): void {
     .option('--json', 'one JSON document')
     .action(async (pgdata: string | undefined, options: Options) => {
       const backup = await runPush(context, pgdata, options);
-      if (options.json) context.printJson(describeBackup(backup));
+      if (options.json) context.printJson(toDocument(backup));
       else context.stdout.write(renderBackup(backup));
       if (backup.damagedPages.length > 0 || backup.leftOut.length > 0) context.setExitCode(EXIT_WARNINGS);
     });
@@ -57,7 +57,7 @@ async function runPush(
 }
 
 /** The document of --json. Durations are ms, sizes bytes. */
-function describeBackup(backup: PushedBackup): unknown {
+function toDocument(backup: PushedBackup): unknown {
   return {
     ...backup,
     startLsn: formatLsn(backup.startLsn),

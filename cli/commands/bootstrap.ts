@@ -59,9 +59,8 @@ export function define(command: Command, context: CliContext): void {
       for (const message of result.warnings) context.emit({ type: 'warning', message });
       if (secrets.length > 0 && !options.raw) tellOfSecrets(context, secrets);
       const report = await import('../fetch-report.ts');
-      const { renderRestored } = await import('../replica-report.ts');
       if (options.json) context.printJson(report.toDocument(result));
-      else context.stdout.write(renderRestored(result));
+      else context.stdout.write(report.renderRestored(result));
     });
 }
 

@@ -21,7 +21,7 @@ export function define(command: Command, context: CliContext): void {
   });
   show.option('--json', 'one JSON document').action(async (options: { json?: boolean }) => {
     const resolved = await context.resolveSettings();
-    if (options.json) context.printJson(describeSettings(resolved));
+    if (options.json) context.printJson(toDocument(resolved));
     else context.stdout.write(renderSettings(resolved));
     for (const message of resolved.warnings) context.emit({ type: 'warning', message });
     await checkTogether(resolved.settings);
@@ -29,7 +29,7 @@ export function define(command: Command, context: CliContext): void {
 }
 
 /** The document of --json. Durations are ms, sizes bytes. */
-function describeSettings({ settings, origins, warnings }: ResolvedSettings): unknown {
+function toDocument({ settings, origins, warnings }: ResolvedSettings): unknown {
   return {
     settings: SETTING_KEYS.map((key) => ({
       name: SCHEMA[key].name,

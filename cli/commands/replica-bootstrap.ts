@@ -68,7 +68,10 @@ export function define(command: Command, context: CliContext): void {
     const { settings, request } = known;
     for (const message of result.restored?.warnings ?? []) context.emit({ type: 'warning', message });
     if (settings !== undefined && !options.dryRun) await leave(context, settings.spool, result);
-    const { renderRestored, toDocument } = await import('../replica-report.ts');
+    const [{ toDocument }, { renderRestored }] = await Promise.all([
+      import('../replica-report.ts'),
+      import('../fetch-report.ts'),
+    ]);
     const typed = { dryRun: options.dryRun === true, scope: settings?.scope };
     if (options.json) context.printJson(toDocument(result, request, typed));
     else if (result.restored !== undefined) context.stdout.write(renderRestored(result.restored));

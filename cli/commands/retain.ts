@@ -30,7 +30,7 @@ export function define(command: Command, context: CliContext): void {
       const { describeRules, rulesOf } = await import('../../src/retention/rules.ts');
       const rules = rulesOf(settings);
       const store = await context.openStore(settings);
-      const [{ retain }, { warningsOf }, { renderRetention, retentionToJson }] = await Promise.all([
+      const [{ retain }, { warningsOf }, { renderRetention, toDocument }] = await Promise.all([
         import('../../src/retention/retain.ts'),
         import('../../src/retention/warnings.ts'),
         import('../retain-report.ts'),
@@ -46,7 +46,7 @@ export function define(command: Command, context: CliContext): void {
         : await retain({ store, emit }, { rules, confirm }, context.signal);
       const warnings = warningsOf(result);
       for (const message of warnings) context.emit({ type: 'warning', message });
-      if (options.json) context.printJson(retentionToJson(store.location, rules, result));
+      if (options.json) context.printJson(toDocument(store.location, rules, result));
       else context.stdout.write(renderRetention(describeRules(rules), result));
       if (!confirm && !options.json && result.total.objects > 0) {
         context.stderr.write('Nothing was deleted. Add --confirm to delete it.\n');

@@ -20,7 +20,7 @@ export function define(command: Command, context: CliContext): void {
     .option('--json', 'one JSON document; sizes are bytes, times RFC 3339 in UTC')
     .action(async (options: { json?: boolean }) => {
       const settings = await context.loadSettings();
-      const [{ gatherFacts }, { pictureOf }, { diagnose }, { linesOf }, { documentOf }, { renderStatus }] =
+      const [{ gatherFacts }, { pictureOf }, { diagnose }, { linesOf }, { toDocument }, { renderStatus }] =
         await Promise.all([
           import('../../src/status/gather.ts'),
           import('../../src/status/picture.ts'),
@@ -33,7 +33,7 @@ export function define(command: Command, context: CliContext): void {
       const facts = await gatherFacts(settings, limit, context.signal);
       const picture = pictureOf(facts);
       const troubles = diagnose(facts, picture);
-      if (options.json) context.printJson(documentOf(facts, picture, troubles));
+      if (options.json) context.printJson(toDocument(facts, picture, troubles));
       else context.stdout.write(renderStatus(linesOf(facts, picture), troubles, context.stdout.colors));
       if (troubles.length > 0) context.setExitCode(EXIT_WARNINGS);
     });

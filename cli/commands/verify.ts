@@ -25,7 +25,7 @@ export function define(command: Command, context: CliContext): void {
         context.signal,
       );
       if (options.json) context.printJson(toDocument(result));
-      else context.stdout.write(render(result));
+      else context.stdout.write(renderResult(result));
       if (result.failures.length > 0) throw toError(result);
     });
 }
@@ -35,7 +35,7 @@ function toDocument(result: VerifyResult): unknown {
   return { ok: result.failures.length === 0, ...result, durationMs: Math.round(result.durationMs) };
 }
 
-function render(result: VerifyResult): string {
+function renderResult(result: VerifyResult): string {
   const lines = result.failures.map(
     ({ key, reason }) => `FAILED  ${key}: ${reason.replace(`${key} `, '')}\n`,
   );

@@ -16,14 +16,14 @@ export function define(command: Command, context: CliContext): void {
   command.option('--json', 'print one JSON document').action(async (options: { json?: boolean }) => {
     const settings = await context.loadSettings();
     const store = await context.openStore(settings);
-    const [{ listBackups }, { verifyWal }, { reportToJson, renderReport }] = await Promise.all([
+    const [{ listBackups }, { verifyWal }, { toDocument, renderReport }] = await Promise.all([
       import('../../src/backup/catalog.ts'),
       import('../../src/wal/verify.ts'),
       import('../wal-report.ts'),
     ]);
     const backups = await listBackups(store, context.signal);
     const report = await verifyWal({ store, backups }, context.signal);
-    if (options.json) context.printJson(reportToJson(store.location, report));
+    if (options.json) context.printJson(toDocument(store.location, report));
     else context.stdout.write(renderReport(report));
     if (!report.ok) context.setExitCode(EXIT_VERIFICATION_FAILED);
   });

@@ -1,4 +1,4 @@
-import { toDocument } from '../backup/catalog-json.ts';
+import { toDocument as toBackupDocument } from '../backup/catalog-json.ts';
 import type { Trouble } from './diagnose.ts';
 import type { Answer, StatusFacts } from './facts.ts';
 import { answered, type Picture, type Told } from './picture.ts';
@@ -7,7 +7,7 @@ import { answered, type Picture, type Told } from './picture.ts';
  * The document of `pgarc status --json`. Sizes are bytes, times RFC 3339 in UTC, LSNs `X/Y`; null is what is not
  * known. `sources` says of each source whether it answered, and if not, why.
  */
-export function documentOf(facts: StatusFacts, picture: Picture, troubles: readonly Trouble[]): unknown {
+export function toDocument(facts: StatusFacts, picture: Picture, troubles: readonly Trouble[]): unknown {
   const { postgres, etcd, daemon, jobs, now } = facts;
   const server = answered(postgres);
   const { backups, newest, scan, waiting } = picture;
@@ -52,7 +52,7 @@ export function documentOf(facts: StatusFacts, picture: Picture, troubles: reado
             ...sourceOf(backups),
             count: backups.value.length,
             storedSize: backups.value.reduce((sum, { storedSize }) => sum + (storedSize ?? 0), 0),
-            newest: newest === undefined ? null : toDocument(newest),
+            newest: newest === undefined ? null : toBackupDocument(newest),
           },
     wal: scan === undefined ? null : { ...sourceOf(scan), ...scan.value },
     etcd: withoutBackups(etcd),

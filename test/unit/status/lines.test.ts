@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { renderStatus } from '../../../cli/status-report.ts';
 import { diagnose } from '../../../src/status/diagnose.ts';
-import { documentOf } from '../../../src/status/document.ts';
+import { toDocument } from '../../../src/status/document.ts';
 import type { StatusFacts } from '../../../src/status/facts.ts';
 import { linesOf } from '../../../src/status/lines.ts';
 import { pictureOf } from '../../../src/status/picture.ts';
@@ -163,7 +163,7 @@ it.each<[string, Partial<StatusFacts>, string]>([
 
 it('writes a document with every field, known or not', () => {
   const all = facts();
-  const well = documentOf(all, pictureOf(all), []) as Record<string, unknown>;
+  const well = toDocument(all, pictureOf(all), []) as Record<string, unknown>;
   const gone = failed('x');
   const nothing = facts({
     postgres: gone,
@@ -175,7 +175,7 @@ it('writes a document with every field, known or not', () => {
     jobs: NONE,
     scope: undefined,
   });
-  const blank = documentOf(nothing, pictureOf(nothing), []) as Record<string, unknown>;
+  const blank = toDocument(nothing, pictureOf(nothing), []) as Record<string, unknown>;
   expect(Object.keys(blank)).toEqual(Object.keys(well));
   expect(blank).toMatchObject({
     role: null,
