@@ -30,3 +30,11 @@ export async function mapParallel<Item, Result>(
   if (failure !== undefined) throw failure.error;
   return results;
 }
+
+type Tasks = readonly ((signal: AbortSignal) => Promise<unknown>)[];
+type Results<T extends Tasks> = { [K in keyof T]: Awaited<ReturnType<T[K]>> };
+
+/** Runs all at the same time; the first failure stops the others and is thrown when they have ended. */
+export async function inParallel<const T extends Tasks>(signal: AbortSignal, tasks: T): Promise<Results<T>> {
+  return (await mapParallel(tasks, tasks.length, (task, each) => task(each), signal)) as Results<T>;
+}

@@ -15,7 +15,7 @@ import {
 import { formatManifest } from '../format/manifest.ts';
 import { hasRawBytes } from '../format/name-bytes.ts';
 import { formatTablespaceMapFile, parseTablespaceMapFile } from '../format/tablespace-map.ts';
-import { mapParallel } from '../map-parallel.ts';
+import { inParallel } from '../map-parallel.ts';
 import { type ArchivingDeps, requireWal } from './archiving.ts';
 import type { Claim } from './claim.ts';
 import { type BackupFacts, formatFilesMetadata, makeMetadata, makeNote, makeSentinel } from './documents.ts';
@@ -186,14 +186,6 @@ async function storeSentinel(
   throw new PgarcError('failed', `a backup ${backup} was stored by another process meanwhile`, {
     hint: 'Take the backup again.',
   });
-}
-
-type Tasks = readonly ((signal: AbortSignal) => Promise<unknown>)[];
-type Results<T extends Tasks> = { [K in keyof T]: Awaited<ReturnType<T[K]>> };
-
-/** Runs all at the same time; the first failure stops the others and is thrown when they have ended. */
-export async function inParallel<const T extends Tasks>(signal: AbortSignal, tasks: T): Promise<Results<T>> {
-  return (await mapParallel(tasks, tasks.length, (task, each) => task(each), signal)) as Results<T>;
 }
 
 async function* toAsync(pieces: Iterable<Buffer>): AsyncGenerator<Buffer> {
