@@ -60,6 +60,9 @@ export const ERROR_CODES = Object.keys(TABLE) as readonly ErrorCode[];
 /** Exit code of a run that ended well but has something to tell, such as a damaged page. */
 export const EXIT_WARNINGS = 3;
 
+/** Exit code of a verification that found something wrong and has told it. */
+export const EXIT_VERIFICATION_FAILED = 8;
+
 export interface ErrorOptions {
   /** One sentence that says what to do next, with a command where one helps. */
   hint?: string;

@@ -3,12 +3,9 @@ import type { Finding } from '../../src/check/finding.ts';
 import { describeFailure } from '../../src/check/finding.ts';
 import { describeOrigin, type ResolvedSettings } from '../../src/config/resolve.ts';
 import type { Settings } from '../../src/config/settings.ts';
-import { EXIT_WARNINGS, isPgarcError } from '../../src/errors.ts';
+import { EXIT_VERIFICATION_FAILED, EXIT_WARNINGS, isPgarcError } from '../../src/errors.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
-
-/** Exit code of a failure that has none of its own. */
-const VERIFICATION_FAILED = 8;
 
 export function define(command: Command, context: CliContext): void {
   describe(command, {
@@ -73,7 +70,7 @@ function describeSettings(store: string, { origins, warnings }: ResolvedSettings
 /** That of the first failure; 3 for warnings alone. What was skipped for no failure of its own is none. */
 function chooseExitCode(findings: readonly Finding[]): number {
   const failed = findings.find(({ status }) => status === 'failed');
-  if (failed !== undefined) return failed.exitCode ?? VERIFICATION_FAILED;
+  if (failed !== undefined) return failed.exitCode ?? EXIT_VERIFICATION_FAILED;
   return findings.some(({ status }) => status === 'warning') ? EXIT_WARNINGS : 0;
 }
 

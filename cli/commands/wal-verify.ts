@@ -1,9 +1,7 @@
 import type { Command } from 'commander';
+import { EXIT_VERIFICATION_FAILED } from '../../src/errors.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
-
-/** Exit code when a gap lies inside the window. */
-const EXIT_VERIFICATION_FAILED = 8;
 
 export function define(command: Command, context: CliContext): void {
   describe(command, {
