@@ -1,12 +1,12 @@
 import { Command, CommanderError } from 'commander';
 import { isPgarcError, PgarcError } from '../src/errors.ts';
+import { VERSION } from '../src/version.ts';
 import { COMMANDS } from './commands.ts';
 import { findClusterDirectory, mapExitCode } from './exit-code.ts';
 import { leave } from './leave.ts';
 import { describeError, renderError } from './render-error.ts';
 import { createRuntime, type Runtime } from './runtime.ts';
 import { addSettingOptions, collectSettingOptions } from './setting-options.ts';
-import { VERSION } from './version.ts';
 
 /** Runs the command line, then leaves the process. @param argv arguments after the program's name */
 export async function main(argv: readonly string[]): Promise<void> {

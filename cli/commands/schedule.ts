@@ -14,7 +14,6 @@ export function define(command: Command, context: CliContext): void {
   describe(command, {
     description:
       'Lists the scheduled jobs: when they run, how the last run ended and how long it took, the next three runs in the time zone of the job, and which node runs them. `pgarc daemon` runs them; docs/schedule.md explains the settings.',
-    exitCodes: [],
     examples: ['pgarc schedule', 'pgarc schedule --json', 'pgarc schedule run backup'],
   });
   command
