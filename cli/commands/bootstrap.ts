@@ -12,8 +12,8 @@ import {
   type RestoreOptions,
   tellOfSecrets,
 } from '../restore-options.ts';
+import { nameScope } from '../scope.ts';
 import { collectSettingOptions } from '../setting-options.ts';
-import { nameScope } from './replica-bootstrap.ts';
 
 interface Options extends RestoreOptions {
   datadir?: string;

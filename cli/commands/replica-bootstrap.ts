@@ -1,11 +1,12 @@
 import { resolve } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Settings } from '../../src/config/settings.ts';
-import { PgarcError } from '../../src/errors.ts';
+import { messageOf, PgarcError } from '../../src/errors.ts';
 import type { ReplicaOptions, ReplicaResult } from '../../src/replica/bootstrap-replica.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
 import { addTablespaceOptions } from '../restore-options.ts';
+import { nameScope } from '../scope.ts';
 
 interface Options {
   role?: string;
@@ -36,6 +37,11 @@ export function define(command: Command, context: CliContext): void {
       "pgarc replica-bootstrap --datadir=/data --connstring='host=db1 user=replicator' --dry-run --json",
     ],
   });
+  addOptions(command);
+  command.action((options: Options) => bootstrap(command, context, options));
+}
+
+function addOptions(command: Command): void {
   command
     .option('--connstring <conninfo>', 'the leader, as libpq writes it; empty when there is none')
     .option('--datadir <dir>', 'data directory to make (default: the pgdata setting)')
@@ -53,57 +59,56 @@ export function define(command: Command, context: CliContext): void {
     command.addOption(new Option(`--${name} [value]`).hideHelp());
   }
   command.allowUnknownOption().allowExcessArguments();
-  command.action(async (options: Options) => {
-    const { bootstrapReplica, refuseReplica } = await import('../../src/replica/bootstrap-replica.ts');
-    let known: Partial<Request> = {};
-    let result: ReplicaResult;
-    try {
-      const { settings, request } = await readRequest(command, context, options);
-      known = { settings, request };
-      result = await run(settings, request);
-    } catch (error) {
-      // Patroni knows three exit codes, and the line and the document are there in every case.
-      result = refuseReplica(context.emit, error, context.signal);
-    }
-    const { settings, request } = known;
-    for (const message of result.restored?.warnings ?? []) context.emit({ type: 'warning', message });
-    if (settings !== undefined && !options.dryRun) await leave(context, settings.spool, result);
-    const [{ toDocument }, { renderRestored }] = await Promise.all([
-      import('../replica-report.ts'),
-      import('../fetch-report.ts'),
-    ]);
-    const typed = { dryRun: options.dryRun === true, scope: settings?.scope };
-    if (options.json) context.printJson(toDocument(result, request, typed));
-    else if (result.restored !== undefined) context.stdout.write(renderRestored(result.restored));
-    context.setExitCode(result.exitCode);
-
-    async function run(settings: Settings, request: ReplicaOptions): Promise<ReplicaResult> {
-      const { openBackupList } = await import('../../src/replica/backup-list.ts');
-      const store = await context.openStore(settings);
-      const backupList = openBackupList({ store, settings, emit: context.emit });
-      try {
-        const deps = { store, listBackups: backupList.list, emit: context.emit };
-        return await bootstrapReplica(deps, request, context.signal);
-      } finally {
-        backupList.close();
-      }
-    }
-  });
 }
 
-interface Request {
+interface ReplicaRequest {
   settings: Settings;
   request: ReplicaOptions;
 }
 
-/** Patroni may have the scope in its file only, and the store's place may depend on it. */
-export function nameScope(command: Command): void {
-  const scope: unknown = command.opts().scope;
-  if (typeof scope !== 'string' || process.env.PGARC_SCOPE || process.env.PATRONI_SCOPE) return;
-  process.env.PATRONI_SCOPE = scope;
+async function bootstrap(command: Command, context: CliContext, options: Options): Promise<void> {
+  const { refuseReplica } = await import('../../src/replica/bootstrap-replica.ts');
+  let known: ReplicaRequest | undefined;
+  let result: ReplicaResult;
+  try {
+    known = await readRequest(command, context, options);
+    result = await runRequest(context, known);
+  } catch (error) {
+    // Patroni knows three exit codes, and the line and the document are there in every case.
+    result = refuseReplica(context.emit, error, context.signal);
+  }
+  for (const message of result.restored?.warnings ?? []) context.emit({ type: 'warning', message });
+  if (known !== undefined && !options.dryRun) await recordDecision(context, known.settings.spool, result);
+  if (options.json) {
+    const { toDocument } = await import('../replica-report.ts');
+    const typed = { dryRun: options.dryRun === true, scope: known?.settings.scope };
+    context.printJson(toDocument(result, known?.request, typed));
+  } else if (result.restored !== undefined) {
+    const { renderRestored } = await import('../fetch-report.ts');
+    context.stdout.write(renderRestored(result.restored));
+  }
+  context.setExitCode(result.exitCode);
 }
 
-async function readRequest(command: Command, context: CliContext, options: Options): Promise<Request> {
+async function runRequest(
+  context: CliContext,
+  { settings, request }: ReplicaRequest,
+): Promise<ReplicaResult> {
+  const [{ bootstrapReplica }, { openBackupList }] = await Promise.all([
+    import('../../src/replica/bootstrap-replica.ts'),
+    import('../../src/replica/backup-list.ts'),
+  ]);
+  const store = await context.openStore(settings);
+  const backupList = openBackupList({ store, settings, emit: context.emit });
+  try {
+    const deps = { store, listBackups: backupList.list, emit: context.emit };
+    return await bootstrapReplica(deps, request, context.signal);
+  } finally {
+    backupList.close();
+  }
+}
+
+async function readRequest(command: Command, context: CliContext, options: Options): Promise<ReplicaRequest> {
   const { judgeUnknown, readRetries, readSwitch } = await import('../../src/replica/arguments.ts');
   for (const name of judgeUnknown(command.args)) {
     const message = `--${name} means nothing to pgarc: it is taken for a key of Patroni's and ignored`;
@@ -139,12 +144,11 @@ async function readRequest(command: Command, context: CliContext, options: Optio
 }
 
 /** For the daemon's metric. A spool that cannot be written is no reason to fail. */
-async function leave(context: CliContext, spool: string, result: ReplicaResult): Promise<void> {
+async function recordDecision(context: CliContext, spool: string, result: ReplicaResult): Promise<void> {
   const { leaveDecision } = await import('../../src/replica/record.ts');
   try {
     await leaveDecision(spool, result, new Date());
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    context.emit({ type: 'warning', message: `the decision is not counted: ${why}` });
+    context.emit({ type: 'warning', message: `the decision is not counted: ${messageOf(error)}` });
   }
 }
