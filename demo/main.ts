@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process';
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf } from '../src/errors.ts';
 import { cleanUp } from '../test/support/cleanup.ts';
 import { PGARC } from '../test/support/pgarc.ts';
 import { startPostgres, type TestPostgres } from '../test/support/postgres.ts';
@@ -156,7 +157,7 @@ try {
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   verdict(holds, holds ? `Every row of that moment is back. (${seconds} s)` : 'Rows are missing or differ.');
 } catch (error) {
-  verdict(false, error instanceof Error ? error.message : String(error));
+  verdict(false, messageOf(error));
 } finally {
   if (keep) note(`kept: ${keepTemporaryFolders()}`);
   await cleanUp();

@@ -1,4 +1,4 @@
-import { PgarcError } from '../errors.ts';
+import { messageOf, PgarcError } from '../errors.ts';
 import type { Facts, SettingKey } from './definition.ts';
 import { type Environment, type Reading, warnOfUnread } from './foreign.ts';
 import { findForeignEncryption } from './foreign-encryption.ts';
@@ -136,7 +136,7 @@ function findVariable(
     } catch (error) {
       problems.push({
         name: `${name}_FILE`,
-        message: `setting ${SCHEMA[key].name} from environment ${name}_FILE: cannot read ${file}: ${(error as Error).message}`,
+        message: `setting ${SCHEMA[key].name} from environment ${name}_FILE: cannot read ${file}: ${messageOf(error)}`,
       });
     }
   }

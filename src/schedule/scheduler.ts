@@ -1,4 +1,4 @@
-import { isPgarcError, PgarcError } from '../errors.ts';
+import { isPgarcError, messageOf, PgarcError } from '../errors.ts';
 import { describeJob } from './describe-job.ts';
 import { type Decision, decide } from './due.ts';
 import { JobMemory, type Known, type MemoryDeps } from './job-memory.ts';
@@ -165,7 +165,7 @@ export class Scheduler {
   #noteRefusal(known: Known, error: unknown): void {
     known.restUntil = this.#deps.clock.elapsed() + LOCK_INTERVAL;
     if (isPgarcError(error) && (error.retryable || this.#stopped.signal.aborted)) return;
-    const message = `the job ${known.job.name} cannot start: ${(error as Error).message}`;
+    const message = `the job ${known.job.name} cannot start: ${messageOf(error)}`;
     this.#deps.emit({ type: 'warning', message });
   }
 
