@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import type { Encoder } from '../../codec/codec.ts';
 import { PgarcError } from '../../errors.ts';
 import { formatJson } from '../../json.ts';
 import type { StoppedBackup } from '../../postgres/backup-session.ts';
@@ -21,11 +22,25 @@ import type { Claim } from './claim.ts';
 import { type BackupFacts, formatFilesMetadata, makeMetadata, makeNote, makeSentinel } from './documents.ts';
 import type { DamagedPage } from './pages.ts';
 import { type ContentFile, storeSmallTar } from './small-tar.ts';
-import type { StoredTar, UploadDeps, Uploaded } from './upload.ts';
+import type { StoredTar, Uploaded } from './upload.ts';
 import type { Tablespace, Walk, WalkedEntry } from './walk.ts';
 
+export interface FinishDeps extends ArchivingDeps {
+  encoder: Encoder;
+}
+
+/** What was copied before the backup was stopped. */
+export interface Copied {
+  walk: Walk;
+  uploaded: Uploaded;
+  /** The content of pg_control. */
+  control: Buffer;
+  /** False when the cluster has no page checksums. */
+  pagesChecked: boolean;
+  damaged: readonly DamagedPage[];
+}
+
 export interface FinishOptions {
-  backup: string;
   claim: Claim;
   timeline: number;
   startLsn: Lsn;
@@ -36,8 +51,6 @@ export interface FinishOptions {
   archiveTimeout: number;
   /** Of pgarc itself. */
   version: string;
-  pagesChecked: boolean;
-  damaged: readonly DamagedPage[];
 }
 
 /**
@@ -45,20 +58,19 @@ export interface FinishOptions {
  * which no other backup may have stored meanwhile.
  */
 export async function finishBackup(
-  deps: UploadDeps & ArchivingDeps,
-  uploaded: Uploaded,
-  walk: Walk,
-  control: Buffer,
+  deps: FinishDeps,
+  copied: Copied,
   stopped: StoppedBackup,
   options: FinishOptions,
   signal: AbortSignal,
 ): Promise<BackupFacts> {
   const { store, facts } = deps;
-  const { backup, timeline, startLsn } = options;
+  const { claim, timeline, startLsn } = options;
+  const { backup } = claim;
   const { stopLsn } = stopped;
   const range = { timeline, startLsn, stopLsn };
   const [{ tars, packed }] = await inParallel(signal, [
-    (each) => storeLists(deps, uploaded, walk, control, stopped, options, each),
+    (each) => storeLists(deps, copied, stopped, options, each),
     (each) => requireWal(deps, range, options.archiveTimeout, each),
   ] as const);
 
@@ -74,13 +86,13 @@ export async function finishBackup(
     permanent: options.permanent,
     uncompressedSize: packed.reduce((sum, file) => sum + file.size, 0),
     storedSize: tars.reduce((sum, tar) => sum + tar.storedSize, 0),
-    catalogSize: walk.catalogSize,
-    tablespaces: walk.tablespaces,
+    catalogSize: copied.walk.catalogSize,
+    tablespaces: copied.walk.tablespaces,
   };
   await inParallel(signal, [
     (each) => store.put(metadataKey(backup), toBytes(makeMetadata(backupFacts)), { signal: each }),
     (each) => confirmTars(deps, backup, tars, each),
-    (each) => options.claim.confirm(each),
+    (each) => claim.confirm(each),
   ] as const);
   await storeSentinel(deps, backup, toBytes(makeSentinel(backupFacts)), { signal });
   return backupFacts;
@@ -88,16 +100,16 @@ export async function finishBackup(
 
 /** Stores pg_control, the label, and the lists of all files. */
 async function storeLists(
-  deps: UploadDeps & ArchivingDeps,
-  uploaded: Uploaded,
-  walk: Walk,
-  control: Buffer,
+  deps: FinishDeps,
+  copied: Copied,
   stopped: StoppedBackup,
   options: FinishOptions,
   signal: AbortSignal,
 ): Promise<{ tars: StoredTar[]; packed: Uploaded['files'] }> {
   const { store, encoder, facts } = deps;
-  const { backup, timeline, startLsn } = options;
+  const { walk, uploaded, control, pagesChecked, damaged } = copied;
+  const { claim, timeline, startLsn, version } = options;
+  const { backup } = claim;
   const controlFile = { entry: walk.control, content: control };
   const [controlTar, labelTar] = await inParallel(signal, [
     (each) => storeSmallTar(store, encoder, backup, 'pg_control.tar', [controlFile], each),
@@ -111,7 +123,7 @@ async function storeLists(
     walRanges: [{ timeline, startLsn, endLsn: stopped.stopLsn }],
   });
   const listed = formatFilesMetadata(entriesOf(walk, uploaded), [...uploaded.tars, labelTar.tar]);
-  const note = makeNote({ ...options, leftOut: walk.leftOut });
+  const note = makeNote({ version, pagesChecked, damaged, leftOut: walk.leftOut });
   await inParallel(signal, [
     (each) => store.putStream(manifestKey(backup), toAsync(manifest), { signal: each }),
     (each) => store.putStream(filesMetadataKey(backup), toAsync(listed), { signal: each }),
@@ -156,7 +168,7 @@ function* entriesOf(walk: Walk, uploaded: Uploaded): Generator<WalkedEntry> {
 
 /** Looks all tars up by one listing: what the store lost, or another process removed, is seen now. */
 async function confirmTars(
-  { store }: UploadDeps,
+  { store }: FinishDeps,
   backup: string,
   tars: readonly StoredTar[],
   signal: AbortSignal,
@@ -174,7 +186,7 @@ async function confirmTars(
 }
 
 async function storeSentinel(
-  { store }: UploadDeps,
+  { store }: FinishDeps,
   backup: string,
   body: Buffer,
   options: RequestOptions,

@@ -14,7 +14,8 @@ import { nameFullBackup } from '../format/backup-name.ts';
 import { inParallel } from '../map-parallel.ts';
 import { proveArchiving } from './archiving.ts';
 import { type Claim, claimBackup, sweepClaims } from './claim.ts';
-import { finishBackup } from './finish.ts';
+import type { BackupFacts } from './documents.ts';
+import { type Copied, finishBackup } from './finish.ts';
 import { tablespaceVersionDirectory } from './layout.ts';
 import { NEEDS_PRIMARY } from './needs-primary.ts';
 import { type DamagedPage, PageChecker } from './pages.ts';
@@ -68,6 +69,20 @@ export interface PushedBackup {
   leftOut: readonly LeftOut[];
 }
 
+/** The server that is backed up. */
+interface Server {
+  session: PostgresSession;
+  facts: ServerFacts;
+  /** The real path of its data directory. */
+  pgdata: string;
+}
+
+/** A backup that has begun, under a name that is its own. */
+interface Started {
+  backup: BackupSession;
+  claim: Claim;
+}
+
 const LABEL = 'pgarc backup-push';
 /** A name can be taken by what another tool left; the next segment is another name. */
 const START_ATTEMPTS = 3;
@@ -90,10 +105,10 @@ export async function pushBackup(
     tell(deps, 'connecting to PostgreSQL');
     const session = await deps.connect(given, signal);
     try {
-      const { facts, pgdata } = await checkServer(session, given);
+      const server = await checkServer(session, given);
       await lockBackups(session, signal);
-      await prepareStore(deps, pgdata, facts, signal);
-      return await takeBackup(deps, options, session, facts, pgdata, signal);
+      await prepareStore(deps, server, signal);
+      return await takeBackup(deps, options, server, signal);
     } finally {
       await session.close();
     }
@@ -105,10 +120,7 @@ export async function pushBackup(
   }
 }
 
-async function checkServer(
-  session: PostgresSession,
-  given: string | undefined,
-): Promise<{ facts: ServerFacts; pgdata: string }> {
+async function checkServer(session: PostgresSession, given: string | undefined): Promise<Server> {
   const facts = await readServerFacts(session);
   requireKnownVersion(facts.versionNumber);
   const told = given ?? facts.dataDirectory;
@@ -121,15 +133,10 @@ async function checkServer(
   const { control } = await loadControlFile(pgdata);
   await requireSameCluster(pgdata, control.systemIdentifier, facts);
   requireArchiving(facts);
-  return { facts, pgdata };
+  return { session, facts, pgdata };
 }
 
-async function prepareStore(
-  deps: PushDeps,
-  pgdata: string,
-  facts: ServerFacts,
-  signal: AbortSignal,
-): Promise<void> {
+async function prepareStore(deps: PushDeps, { facts, pgdata }: Server, signal: AbortSignal): Promise<void> {
   const { store, emit } = deps;
   await ensureIdentity(deps, facts.systemIdentifier, signal);
   const owner = { dataDir: pgdata, systemIdentifier: facts.systemIdentifier };
@@ -147,77 +154,31 @@ async function prepareStore(
 async function takeBackup(
   deps: PushDeps,
   options: PushOptions,
-  session: PostgresSession,
-  facts: ServerFacts,
-  pgdata: string,
+  server: Server,
   signal: AbortSignal,
 ): Promise<PushedBackup> {
-  const { store, emit } = deps;
+  const { store, encoder, emit } = deps;
   const startTime = new Date();
   tell(deps, 'starting the backup (checkpoint)');
-  const { backup, claim } = await startClaimed(deps, options, session, facts, pgdata, signal);
-  const { startLsn, timeline } = backup;
-  const all = AbortSignal.any([signal, backup.ended]);
+  const started = await startClaimed(deps, options, server, signal);
+  const { backup, claim } = started;
   let isStopped = false;
   try {
-    const { versionNumber, catalogVersion, logDirectory } = facts;
-    const versionDirectory = tablespaceVersionDirectory(majorVersion(versionNumber), catalogVersion);
-    const archiving = { store, session, facts, emit };
-    const [walk] = await inParallel(all, [
-      (each) => walkDataDirectory(pgdata, { versionDirectory, logDirectory }, emit, each),
-      (each) => proveArchiving(archiving, backup, options.archiveTimeout, each),
-    ]);
-    tell(deps, `copying ${walk.files.length} files`);
-    const pages = facts.dataChecksums
-      ? new PageChecker({ ...facts, startLsn, emit, signal: all, currentLsn: () => readCurrentLsn(session) })
-      : undefined;
-    const upload = { store, encoder: deps.encoder, pages, emit };
-    const target = { backup: claim.backup, pgdata, concurrency: options.uploadConcurrency };
-    const uploaded = await uploadFiles(upload, walk, target, all);
-    // After all files: on a standby it says how far WAL must be replayed for the copies to be consistent.
-    const control = await loadControlFile(pgdata);
+    const copied = await copyFiles(deps, options, server, started, AbortSignal.any([signal, backup.ended]));
     tell(deps, 'stopping the backup');
     const stopped = await backup.stop();
     isStopped = true;
     tell(deps, 'waiting for the last WAL to arrive in the archive');
-    const damaged = pages?.damaged ?? [];
+    const { timeline, startLsn } = backup;
     const done = await finishBackup(
-      { ...upload, ...archiving },
-      uploaded,
-      walk,
-      control.bytes,
+      { ...server, store, encoder, emit },
+      copied,
       stopped,
-      {
-        ...options,
-        backup: claim.backup,
-        claim,
-        timeline,
-        startLsn,
-        startTime,
-        dataDir: pgdata,
-        pagesChecked: pages !== undefined,
-        damaged,
-      },
+      { ...options, claim, timeline, startLsn, startTime, dataDir: server.pgdata },
       signal,
     );
     await releaseClaim(claim, emit);
-    return {
-      name: claim.backup,
-      timeline,
-      startLsn,
-      finishLsn: done.finishLsn,
-      startTime,
-      finishTime: done.finishTime,
-      durationMs: done.finishTime.getTime() - startTime.getTime(),
-      uncompressedSize: done.uncompressedSize,
-      storedSize: done.storedSize,
-      files: uploaded.files.length,
-      tablespaces: walk.tablespaces.length,
-      permanent: options.permanent,
-      pagesChecked: pages !== undefined,
-      damagedPages: damaged,
-      leftOut: walk.leftOut,
-    };
+    return sumUp(started, copied, done);
   } catch (error) {
     tell(deps, 'giving the backup up and removing what was stored');
     if (!isStopped) await backup.abandon();
@@ -226,15 +187,62 @@ async function takeBackup(
   }
 }
 
+/** Stores the files of a backup that has begun, once it is proved that WAL reaches the archive. */
+async function copyFiles(
+  deps: PushDeps,
+  options: PushOptions,
+  server: Server,
+  { backup, claim }: Started,
+  signal: AbortSignal,
+): Promise<Copied> {
+  const { store, encoder, emit } = deps;
+  const { session, facts, pgdata } = server;
+  const { versionNumber, catalogVersion, logDirectory } = facts;
+  const versionDirectory = tablespaceVersionDirectory(majorVersion(versionNumber), catalogVersion);
+  const [walk] = await inParallel(signal, [
+    (each) => walkDataDirectory(pgdata, { versionDirectory, logDirectory }, emit, each),
+    (each) => proveArchiving({ ...server, store, emit }, backup, options.archiveTimeout, each),
+  ]);
+  tell(deps, `copying ${walk.files.length} files`);
+  const { startLsn } = backup;
+  const pages = facts.dataChecksums
+    ? new PageChecker({ ...facts, startLsn, emit, signal, currentLsn: () => readCurrentLsn(session) })
+    : undefined;
+  const target = { backup: claim.backup, pgdata, concurrency: options.uploadConcurrency };
+  const uploaded = await uploadFiles({ store, encoder, pages, emit }, walk, target, signal);
+  // After all files: on a standby it says how far WAL must be replayed for the copies to be consistent.
+  const control = (await loadControlFile(pgdata)).bytes;
+  return { walk, uploaded, control, pagesChecked: pages !== undefined, damaged: pages?.damaged ?? [] };
+}
+
+function sumUp({ backup, claim }: Started, copied: Copied, done: BackupFacts): PushedBackup {
+  const { startLsn, finishLsn, startTime, finishTime, uncompressedSize, storedSize, permanent } = done;
+  return {
+    name: claim.backup,
+    timeline: backup.timeline,
+    startLsn,
+    finishLsn,
+    startTime,
+    finishTime,
+    durationMs: finishTime.getTime() - startTime.getTime(),
+    uncompressedSize,
+    storedSize,
+    files: copied.uploaded.files.length,
+    tablespaces: copied.walk.tablespaces.length,
+    permanent,
+    pagesChecked: copied.pagesChecked,
+    damagedPages: copied.damaged,
+    leftOut: copied.walk.leftOut,
+  };
+}
+
 /** Starts a backup whose name nobody else has. */
 async function startClaimed(
   deps: PushDeps,
   options: PushOptions,
-  session: PostgresSession,
-  facts: ServerFacts,
-  pgdata: string,
+  { session, facts, pgdata }: Server,
   signal: AbortSignal,
-): Promise<{ backup: BackupSession; claim: Claim }> {
+): Promise<Started> {
   const watch = options.watchInterval === undefined ? {} : { watchInterval: options.watchInterval };
   for (let attempt = 1; ; attempt++) {
     signal.throwIfAborted();
