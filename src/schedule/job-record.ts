@@ -79,13 +79,15 @@ export function finishRecord(record: JobRecord, result: JobResult, now: Date, du
 /** The same run, failed; tried again after a pause when that may help. */
 export function failRecord(record: JobRecord, error: unknown, now: Date, durationMs: number): JobRecord {
   const retryable = isPgarcError(error) && error.retryable;
-  return endFailed(record, messageOf(error), retryable, now, durationMs, pauseAfter(record.attempt));
+  const failure = { message: messageOf(error), retryable, pause: pauseAfter(record.attempt) };
+  return endFailed(record, failure, now, durationMs);
 }
 
 /** A run whose node is gone: its lock is free and its record says that it runs. Tried again at once. */
 export function loseRecord(record: JobRecord, now: Date): JobRecord {
   const durationMs = Math.max(0, now.getTime() - Date.parse(record.startedAt));
-  return endFailed(record, `node ${record.node} was lost while it ran`, true, now, durationMs, 0);
+  const message = `node ${record.node} was lost while it ran`;
+  return endFailed(record, { message, retryable: true, pause: 0 }, now, durationMs);
 }
 
 /** Pause before the next attempt, ms. @param attempt that failed */
@@ -123,13 +125,18 @@ export function reportRun(record: JobRecord, progress?: RunProgress): RunReport 
   };
 }
 
+interface Failure {
+  message: string;
+  retryable: boolean;
+  /** Before the next attempt, if there is one, ms. */
+  pause: number;
+}
+
 function endFailed(
   record: JobRecord,
-  message: string,
-  retryable: boolean,
+  { message, retryable, pause }: Failure,
   now: Date,
   durationMs: number,
-  pause: number,
 ): JobRecord {
   const { progress: _, previous: __, ...rest } = record;
   const again = retryable && record.byHand !== true && record.attempt < MOST_ATTEMPTS;

@@ -113,7 +113,7 @@ export async function fetchBackup(
     const tree = await makeTree(pgdata, tablespaces, owner);
     emit({ type: 'phase', operation: 'restore', text: `restoring ${backup.name} into ${pgdata}` });
     const { concurrency } = options;
-    await runSteps(store, tree, steps, kept, progress, { tablespaces, concurrency }, signal);
+    await runSteps({ store, tree, kept, progress }, steps, { tablespaces, concurrency }, signal);
     progress.tell();
     emit({ type: 'phase', operation: 'restore', text: 'making it durable' });
     const recovery =

@@ -9,6 +9,14 @@ import { readPart } from './read-part.ts';
 import type { Tablespace } from './tablespaces.ts';
 import type { Tree } from './tree.ts';
 
+export interface RunDeps {
+  store: ObjectStore;
+  tree: Tree;
+  /** Gets what is not written yet. */
+  kept: KeptBack;
+  progress: Progress;
+}
+
 export interface RunOptions {
   tablespaces: readonly Tablespace[];
   /** Parts read at the same time. */
@@ -20,11 +28,8 @@ export interface RunOptions {
  * @throws PgarcError `object-missing`, `object-damaged`
  */
 export async function runSteps(
-  store: ObjectStore,
-  tree: Tree,
+  { store, tree, kept, progress }: RunDeps,
   steps: readonly Step[],
-  kept: KeptBack,
-  progress: Progress,
   options: RunOptions,
   signal: AbortSignal,
 ): Promise<void> {
