@@ -15,6 +15,7 @@ export interface SchedulerDeps extends RunJobDeps, MemoryDeps {
 
 /** A lock that another has is tried so often, ms. */
 const LOCK_INTERVAL = 3_000;
+
 /**
  * Starts jobs when they are due. It has no timers: whoever owns it calls `tick` every second or so, so that no
  * jump of a clock and no sleep of the machine leaves it waiting for a moment that has passed.
@@ -62,7 +63,7 @@ export class Scheduler {
   /** Begins nothing more, ends what runs here, and waits for that. */
   async stop(): Promise<void> {
     this.#stopped.abort(new PgarcError('interrupted', 'the daemon was stopped'));
-    while (this.#runs.size > 0) await Promise.all(this.#runs);
+    await this.settle();
   }
 
   /** Waits until nothing runs here. */

@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { crc32c } from '@node-rs/crc32';
 import { PgarcError } from '../../errors.ts';
 import { CONTROL_FILE } from '../../postgres/control-file.ts';
-import { formatManifest, type Manifest } from '../format/manifest.ts';
+import { formatManifest, type ManifestSource } from '../format/manifest.ts';
 import { toPath } from '../format/name-bytes.ts';
 import { formatTablespaceMapFile, parseTablespaceMapFile } from '../format/tablespace-map.ts';
 import { makeRequiredDirectories } from './directories.ts';
@@ -99,11 +99,11 @@ function writeManifest(tree: Tree, newest: Step, map: Buffer | undefined, mode: 
       : file,
   );
   const systemIdentifier = manifest.systemIdentifier ?? backup.systemIdentifier ?? 0n;
-  const source: Parameters<typeof formatManifest>[0] = {
+  const source: ManifestSource = {
     pgVersion: backup.pgVersion ?? 0,
     systemIdentifier,
     files,
-    walRanges: (manifest satisfies Manifest).walRanges,
+    walRanges: manifest.walRanges,
   };
   tree.writeSmallFile('backup_manifest', mode, Buffer.concat([...formatManifest(source)]));
 }
