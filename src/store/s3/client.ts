@@ -3,7 +3,8 @@ import { S3Client, type S3ClientConfig } from '@aws-sdk/client-s3';
 import type { Settings } from '../../config/settings.ts';
 import { messageOf, PgarcError } from '../../errors.ts';
 import type { Emit } from '../../report/events.ts';
-import { credentialsOf } from './credentials.ts';
+import { areRefused, credentialsOf } from './credentials.ts';
+import type { Secrets } from './secret-files.ts';
 import { stallLimit } from './session.ts';
 import { Transport } from './transport.ts';
 
@@ -22,15 +23,20 @@ const UNWANTED = [
  * Makes the SDK's client as pgarc wants it: no retries of its own (src/store/retry.ts is the one layer), no
  * checksums computed in JavaScript, payloads unsigned (SHA-256 halves the speed of uploads; every upload
  * carries a CRC32 that is signed), objects' checksums asked for. Endpoint and region are those of the settings, whatever
- * the files of AWS say; only credentials come from there.
+ * the files of AWS say; only credentials come from there. What is refused with credentials that were exchanged meanwhile is
+ * sent once more with the new ones.
+ * @param secrets gets those that come later
  * @throws PgarcError `setting-invalid`
  */
-export async function makeClient(settings: Settings, emit: Emit): Promise<S3Client> {
+export async function makeClient(settings: Settings, emit: Emit, secrets: string[] = []): Promise<S3Client> {
   const ca = settings.s3CaFile === undefined ? undefined : await readCa(settings.s3CaFile);
   const transport = new Transport({
     ...(ca === undefined ? {} : { ca }),
     requestTimeout: settings.requestTimeout,
     onRequest: (request) => emit({ type: 'storeRequest', ...request }),
+  });
+  const credentials = credentialsOf(settings, ca, stallLimit(settings), (found) => {
+    secrets.push(...secretsOf(found).filter((secret) => !secrets.includes(secret)));
   });
   const client = new S3Client({
     region: settings.s3Region,
@@ -42,7 +48,7 @@ export async function makeClient(settings: Settings, emit: Emit): Promise<S3Clie
     responseChecksumValidation: 'WHEN_REQUIRED',
     requestHandler: transport as unknown as NonNullable<S3ClientConfig['requestHandler']>,
     ...(settings.s3Endpoint === undefined ? {} : { endpoint: settings.s3Endpoint }),
-    credentials: credentialsOf(settings, ca, stallLimit(settings)),
+    credentials: credentials.provider,
   });
   for (const name of UNWANTED) client.middlewareStack.remove(name);
   client.middlewareStack.add(
@@ -60,7 +66,24 @@ export async function makeClient(settings: Settings, emit: Emit): Promise<S3Clie
     },
     { step: 'build', name: 'pgarcHeaders', priority: 'low' },
   );
+  client.middlewareStack.add(
+    (next) => async (args) => {
+      const { generation } = credentials;
+      try {
+        return await next(args);
+      } catch (error) {
+        if (!areRefused(error) || !(await credentials.renew(generation))) throw error;
+        return next(args);
+      }
+    },
+    { step: 'initialize', name: 'pgarcRenewal', priority: 'high' },
+  );
   return client;
+}
+
+/** The values that no message may repeat. */
+export function secretsOf({ awsSecretAccessKey, awsSessionToken }: Secrets): string[] {
+  return [awsSecretAccessKey, awsSessionToken].flatMap((secret) => secret || []);
 }
 
 async function readCa(file: string): Promise<Buffer> {

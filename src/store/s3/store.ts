@@ -4,7 +4,7 @@ import { assertKey } from '../key.ts';
 import { formatStoreLocation, type StoreLocation } from '../location.ts';
 import type { ObjectStore } from '../store.ts';
 import { makeBufferPool } from './buffer-pool.ts';
-import { makeClient } from './client.ts';
+import { makeClient, secretsOf } from './client.ts';
 import { deleteObjects } from './delete.ts';
 import { getObject, getObjectStream } from './get.ts';
 import { headObject, listObjects } from './list.ts';
@@ -30,17 +30,15 @@ export async function openS3Store(
   location: StoreLocation & { kind: 's3' },
   emit: Emit,
 ): Promise<ObjectStore> {
-  const { awsSecretAccessKey, awsSessionToken } = settings;
-  const client = await makeClient(settings, emit);
+  const secrets = secretsOf(settings);
+  const client = await makeClient(settings, emit, secrets);
   const pool = makeBufferPool(POOL_BYTES, PART_BYTES);
   const session: S3Session = {
     client,
     endpoint: describeEndpoint(settings),
     bucket: location.bucket,
     prefix: location.prefix === '' ? '' : `${location.prefix}/`,
-    secrets: [awsSecretAccessKey, awsSessionToken].filter(
-      (secret) => secret !== undefined && secret !== '',
-    ) as string[],
+    secrets,
     emit,
     storeTimeout: settings.storeTimeout,
     requestTimeout: settings.requestTimeout,
