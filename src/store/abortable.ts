@@ -42,6 +42,17 @@ export async function* untilAborted<T>(
   }
 }
 
+/** Waits for what cannot be ended. When the signal aborts, throws its reason at once; what comes of it is lost then. */
+export async function unlessAborted<T>(work: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return work;
+  return new Promise<T>((resolve, reject) => {
+    const onAbort = () => reject(signal.reason);
+    signal.addEventListener('abort', onAbort, { once: true });
+    work.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+    if (signal.aborted) onAbort();
+  });
+}
+
 /** A signal that aborts `ms` after another one did. `stop` when it is no longer needed. */
 export function abortLater(signal: AbortSignal, ms: number): { signal: AbortSignal; stop(): void } {
   const controller = new AbortController();

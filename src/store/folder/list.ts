@@ -1,5 +1,7 @@
-import { opendir, stat } from 'node:fs/promises';
+import type { Stats } from 'node:fs';
+import { readdir, stat } from 'node:fs/promises';
 import { isMissing } from '../../system/file-error.ts';
+import { unlessAborted } from '../abortable.ts';
 import { compareKeys, isTemporaryName } from '../key.ts';
 import type { ListOptions, ObjectInfo } from '../store.ts';
 import { assertRoot, type FolderContext, pathOf, toFolderError } from './root.ts';
@@ -9,6 +11,13 @@ const STATS_AT_ONCE = 32;
 
 /** Deepest nesting followed, so that a symbolic link to a folder above it ends. */
 const MAX_DEPTH = 64;
+
+interface Listing {
+  context: FolderContext;
+  prefix: string;
+  startAfter: string;
+  signal: AbortSignal | undefined;
+}
 
 /**
  * All files whose key starts with `prefix`, in bytewise order of keys. Holds the names of one folder a level.
@@ -21,89 +30,66 @@ export async function* listFiles(
   await assertRoot(context);
   const folder = prefix.slice(0, prefix.lastIndexOf('/') + 1);
   if (folder.split('/').some((name) => name === '.' || name === '..')) return;
-  yield* walk(context, folder, prefix, startAfter, signal, 0);
+  yield* walk({ context, prefix, startAfter, signal }, folder, 0);
 }
 
 /** @param folder with a slash at its end, or empty for the root */
-async function* walk(
-  context: FolderContext,
-  folder: string,
-  prefix: string,
-  startAfter: string,
-  signal: AbortSignal | undefined,
-  depth: number,
-): AsyncGenerator<ObjectInfo> {
+async function* walk(listing: Listing, folder: string, depth: number): AsyncGenerator<ObjectInfo> {
   if (depth > MAX_DEPTH) return;
-  let batch: string[] = [];
-  for (const name of await readNames(context, folder, signal)) {
-    const key = folder + name;
-    if (name.endsWith('/')) {
-      yield* statBatch(context, batch, signal);
-      batch = [];
-      if (!key.startsWith(prefix) && !prefix.startsWith(key)) continue;
-      if (compareKeys(key, startAfter) < 0 && !startAfter.startsWith(key)) continue;
-      yield* walk(context, key, prefix, startAfter, signal, depth + 1);
-    } else if (key.startsWith(prefix) && compareKeys(key, startAfter) > 0) {
-      batch.push(key);
-      if (batch.length === STATS_AT_ONCE) {
-        yield* statBatch(context, batch, signal);
-        batch = [];
+  const { context, startAfter, signal } = listing;
+  // Folders whose turn has not come, the next one last: `a/` comes before `a`'s neighbour `a0`, but behind `a.b`.
+  const folders: string[] = [];
+  const names = await readNames(listing, folder);
+  for (let at = 0; at < names.length; at += STATS_AT_ONCE) {
+    signal?.throwIfAborted();
+    const keys = names.slice(at, at + STATS_AT_ONCE).map((name) => folder + name);
+    const batch = await Promise.all(keys.map((key) => statListed(context, key)));
+    for (const [i, key] of keys.entries()) {
+      const found = batch[i];
+      while (folders.length > 0 && compareKeys(folders.at(-1)!, key) < 0) {
+        yield* walk(listing, folders.pop()!, depth + 1);
+      }
+      if (found?.isDirectory()) folders.push(`${key}/`);
+      else if (found?.isFile() && compareKeys(key, startAfter) > 0) {
+        yield { key, size: found.size, modified: found.mtime };
       }
     }
   }
-  yield* statBatch(context, batch, signal);
+  while (folders.length > 0) yield* walk(listing, folders.pop()!, depth + 1);
 }
 
-/** Names in a folder in the order of keys, folders with a slash at their end; temporary files left out. */
-async function readNames(
-  context: FolderContext,
-  folder: string,
-  signal: AbortSignal | undefined,
-): Promise<string[]> {
-  const names: string[] = [];
+/**
+ * Names in a folder in bytewise order, without those of which nothing can be listed. Only names are read: to tell
+ * their kinds, Node looks at each entry where the file system does not say them, and fails with "no such file" when
+ * one is removed meanwhile.
+ */
+async function readNames(listing: Listing, folder: string): Promise<string[]> {
+  const { context, signal } = listing;
+  signal?.throwIfAborted();
+  let names: string[];
   try {
-    for await (const entry of await opendir(pathOf(context, folder), { bufferSize: 256 })) {
-      signal?.throwIfAborted();
-      if (entry.isDirectory()) names.push(`${entry.name}/`);
-      else if (entry.isFile()) {
-        if (!isTemporaryName(entry.name)) names.push(entry.name);
-      } else if (await isFolder(pathOf(context, folder + entry.name))) names.push(`${entry.name}/`);
-      else names.push(entry.name);
-    }
+    names = await unlessAborted(readdir(pathOf(context, folder)), signal);
   } catch (error) {
     signal?.throwIfAborted();
     if (!isMissing(error)) throw toFolderError(error, context, 'list', folder);
     await assertRoot(context);
     return [];
   }
-  return names.sort(compareKeys);
+  return names.filter((name) => !isTemporaryName(name) && isWanted(listing, folder + name)).sort(compareKeys);
 }
 
-async function* statBatch(
-  context: FolderContext,
-  keys: readonly string[],
-  signal: AbortSignal | undefined,
-): AsyncGenerator<ObjectInfo> {
-  signal?.throwIfAborted();
-  for (const info of await Promise.all(keys.map((key) => statListed(context, key)))) {
-    if (info !== undefined) yield info;
-  }
+/** Whether a name can be that of a file that is listed, or of a folder that holds one. */
+function isWanted({ prefix, startAfter }: Listing, key: string): boolean {
+  if (!key.startsWith(prefix)) return false;
+  return compareKeys(`${key}/`, startAfter) >= 0 || startAfter.startsWith(`${key}/`);
 }
 
 /** A file that was removed since its folder was read is not listed. */
-async function statListed(context: FolderContext, key: string): Promise<ObjectInfo | undefined> {
+async function statListed(context: FolderContext, key: string): Promise<Stats | undefined> {
   try {
-    const found = await stat(pathOf(context, key));
-    return found.isFile() ? { key, size: found.size, modified: found.mtime } : undefined;
+    return await stat(pathOf(context, key));
   } catch (error) {
     if (isMissing(error)) return undefined;
     throw toFolderError(error, context, 'look at', key);
   }
-}
-
-async function isFolder(path: string): Promise<boolean> {
-  return stat(path).then(
-    (found) => found.isDirectory(),
-    () => false,
-  );
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { abortLater, untilAborted } from '../../../src/store/abortable.ts';
+import { abortLater, unlessAborted, untilAborted } from '../../../src/store/abortable.ts';
 
 test('passes everything on and closes the source when left', async () => {
   let isClosed = false;
@@ -47,4 +47,16 @@ test('abortLater aborts only after the other did, and not once stopped', async (
   await new Promise((resolve) => late.signal.addEventListener('abort', resolve));
   expect(late.signal.reason).toBe(controller.signal.reason);
   expect(stopped.signal.aborted).toBe(false);
+});
+
+test('what cannot be ended is not waited for after an abort', async () => {
+  const controller = new AbortController();
+  const { signal } = controller;
+  expect(await unlessAborted(Promise.resolve(1), undefined)).toBe(1);
+  expect(await unlessAborted(Promise.resolve(1), signal)).toBe(1);
+  await expect(unlessAborted(Promise.reject(new Error('broken')), signal)).rejects.toThrow('broken');
+  const waiting = unlessAborted(new Promise(() => undefined), signal);
+  controller.abort(new Error('interrupted'));
+  await expect(waiting).rejects.toThrow('interrupted');
+  await expect(unlessAborted(Promise.reject(new Error('late')), signal)).rejects.toThrow('interrupted');
 });

@@ -1,12 +1,31 @@
+import { Dir } from 'node:fs';
 import { mkdir, readdir, rename, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
-import { expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { syncPath } from '../../../src/store/folder/write.ts';
 import { openFolderStore } from '../../../src/store/folder.ts';
 import { makeTemporaryFolder } from '../../support/temporary.ts';
 import { chunks, collect, keysOf } from './contract.ts';
 
 const ignore = () => undefined;
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+/**
+ * Lets Node read folders as where the file system does not tell kinds: it looks at each entry by itself, and one of
+ * them is removed meanwhile.
+ */
+function loseEntriesWhileRead(): void {
+  const failure = Object.assign(new Error('ENOENT: no such file or directory, lstat'), { code: 'ENOENT' });
+  vi.spyOn(Dir.prototype, Symbol.asyncIterator).mockImplementation(async function* (this: Dir) {
+    const first = await this.read();
+    await this.close();
+    if (first !== null) yield first;
+    throw failure;
+  });
+}
 
 test('a root that does not exist is never created and never "no such object"', async () => {
   const parent = await makeTemporaryFolder();
@@ -57,6 +76,25 @@ test('temporary files are hidden, and swept once they are old', async () => {
   expect(await store.sweep(new Date(Date.now() - 60_000))).toBe(1);
   expect(await readdir(join(root, 'a'))).toEqual(['x']);
   expect(await readdir(root)).toEqual(['.pgarc-2-0123.tmp', 'a']);
+});
+
+test('an entry that is removed while its folder is read hides no other', async () => {
+  const store = openFolderStore(await makeTemporaryFolder(), ignore);
+  await store.put('wal_005/1.lz4', Buffer.from('x'));
+  loseEntriesWhileRead();
+  expect(await keysOf(store.list('wal_005/1'))).toEqual(['wal_005/1.lz4']);
+});
+
+test('an object that is removed while a listing is on its way is left out', async () => {
+  const store = openFolderStore(await makeTemporaryFolder(), ignore);
+  const keys = Array.from({ length: 40 }, (_, i) => `a/${i + 100}`);
+  for (const key of keys) await store.put(key, Buffer.from('x'));
+  const listed: string[] = [];
+  for await (const { key } of store.list('a/')) {
+    if (listed.length === 0) await store.delete(['a/139']);
+    listed.push(key);
+  }
+  expect(listed).toEqual(keys.slice(0, -1));
 });
 
 test('nothing but the object stays behind', async () => {
