@@ -8,8 +8,8 @@ import type { ObjectStore } from '../src/store/store.ts';
  * What a command gets from main.ts. A command file `cli/commands/<name>.ts` exports
  *
  *     export function define(command: Command, context: CliContext): void {
- *       describe(command, { description, exitCodes: [0, 2, 7], examples: ['pgarc …'] });   // cli/help.ts
- *       command.argument('<path>', '…').option('--json', '…').action(async (path, options) => {
+ *       describe(command, { description, exitCodes: [7], examples: ['pgarc …'] });   // cli/help.ts
+ *       command.argument('<PATH>', '…').option('--json', '…').action(async (path, options) => {
  *         const settings = await context.loadSettings();
  *         const store = await context.openStore(settings);
  *         const { doThing } = await import('../../src/…');          // heavy modules: only here
@@ -23,7 +23,7 @@ import type { ObjectStore } from '../src/store/store.ts';
  * already (`--store`, `--pgdata`, `--fetch-timeout` …), unless the command declares one of that name itself.
  */
 export interface CliContext {
-  /** Aborted by the first SIGINT or SIGTERM. */
+  /** Aborted by the first SIGINT, SIGTERM, SIGHUP or SIGQUIT. */
   readonly signal: AbortSignal;
   readonly emit: Emit;
   /** Data. Waited for before the process exits. */

@@ -14,7 +14,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
   9: 'target outside the window',
   74: 'the WAL file is not in the archive',
   75: 'interrupted, try again',
-  255: 'restore impossible for now: PostgreSQL stops instead of ending recovery early',
+  255: 'a failure while the server recovers; PostgreSQL stops instead of promoting',
 };
 
 export interface HelpText {

@@ -52,10 +52,10 @@ export async function main(argv: readonly string[]): Promise<void> {
 function createProgram(): Command {
   const program = new Command('pgarc')
     .description('Backup and WAL archive for PostgreSQL on S3 or a folder.')
-    .usage('<command> [options]')
+    .usage('<COMMAND> [options]')
     .version(VERSION, '--version', 'print the version')
     .helpOption('-h, --help', 'print help')
-    .helpCommand('help [command]', 'print help of a command')
+    .helpCommand('help [COMMAND]', 'print help of a command')
     .enablePositionalOptions()
     .showSuggestionAfterError()
     .exitOverride()

@@ -14,18 +14,18 @@ export interface RestoreOptions extends TargetOptions {
 export function addTargetOptions(command: Command, action: RestoreOptions['targetAction']): Command {
   return command
     .option(
-      '--target-time <time>',
+      '--target-time <TIME>',
       'recover to this moment, such as "2026-11-21 12:00:00+00"; local time without an offset',
     )
     .option('--target-lsn <X/Y>', 'recover to this LSN')
-    .option('--target-xid <xid>', 'recover to this transaction')
-    .option('--target-name <name>', 'recover to a restore point of pg_create_restore_point()')
+    .option('--target-xid <XID>', 'recover to this transaction')
+    .option('--target-name <NAME>', 'recover to a restore point of pg_create_restore_point()')
     .addOption(
       new Option('--target <immediate>', 'stop as soon as the backup is consistent').choices(['immediate']),
     )
-    .option('--target-timeline <timeline>', 'latest, current or a number', 'latest')
+    .option('--target-timeline <TIMELINE>', 'latest, current or a number', 'latest')
     .addOption(
-      new Option('--target-action <action>', 'what the server does at the target')
+      new Option('--target-action <ACTION>', 'what the server does at the target')
         .choices(['pause', 'promote', 'shutdown'])
         .default(action),
     );
@@ -40,7 +40,7 @@ export function addTablespaceOptions(command: Command): Command {
       'a tablespace, by oid or directory, goes to NEW; repeatable',
       append,
     )
-    .option('--tablespace-root <dir>', 'every tablespace goes to DIR/<oid>');
+    .option('--tablespace-root <DIR>', 'every tablespace goes to DIR/OID');
 }
 
 /** A server that fetches WAL needs credentials which its restore_command does not name. */

@@ -14,11 +14,11 @@ export function addSettingOptions(command: Command): void {
   const add = (option: Option) => {
     if (!taken.has(option.long)) command.addOption(option.helpGroup(GROUP));
   };
-  add(new Option('--config <file>', 'settings file (default: /etc/pgarc/pgarc.yaml when it exists)'));
-  add(new Option('--envdir <dir>', 'folder with one file a variable, as of daemontools'));
+  add(new Option('--config <FILE>', 'settings file (default: /etc/pgarc/pgarc.yaml when it exists)'));
+  add(new Option('--envdir <DIR>', 'folder with one file a variable, as of daemontools'));
   for (const key of SETTING_KEYS) {
     const { name, description, main } = SCHEMA[key];
-    const option = new Option(`--${name} <value>`, description);
+    const option = new Option(`--${name} <VALUE>`, description);
     add(main ? option : option.hideHelp());
   }
   for (const child of command.commands) {

@@ -16,7 +16,7 @@ interface Options {
 export function define(command: Command, context: CliContext): void {
   describe(command, {
     description:
-      'Takes a full base backup of the running server on this host, primary or standby, and stores it. Needs a working archive_command. Page checksums are verified on the way; damaged pages are reported, and so are links and special files in the data directory, which are not in the backup; both end it with exit code 3, the backup is stored all the same. Where etcd is set, one backup runs in a scope at a time.',
+      'Takes a full base backup of the running server on this host, primary or standby, and stores it. Needs a working archive_command. Page checksums are verified on the way. Damaged pages, and links and special files, which are left out, are reported; the backup is stored all the same and the exit code is 3. Where etcd is set, one backup runs in a scope at a time.',
     exitCodes: [3, 4, 6, 7],
     examples: [
       'pgarc backup-push /var/lib/postgresql/15/main',
@@ -25,7 +25,7 @@ export function define(command: Command, context: CliContext): void {
     ],
   });
   command
-    .argument('[pgdata]', 'data directory of the server (default: PGDATA, else what the server says)')
+    .argument('[PGDATA]', 'data directory of the server (default: PGDATA, else what the server says)')
     .option('--permanent', 'never removed by retention')
     .option('--json', 'one JSON document')
     .action(async (pgdata: string | undefined, options: Options) => {

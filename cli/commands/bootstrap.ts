@@ -36,13 +36,13 @@ export function define(command: Command, context: CliContext): void {
     ],
   });
   command
-    .option('--datadir <dir>', 'data directory to make (default: the pgdata setting)')
+    .option('--datadir <DIR>', 'data directory to make (default: the pgdata setting)')
     .option(
-      '--source-scope <scope>',
+      '--source-scope <SCOPE>',
       "clone this scope's archive: the store, with its name instead of the own one",
     )
-    .option('--source-store <store>', 'clone the archive in this store')
-    .option('--backup <name>', 'name of a backup, or LATEST', 'LATEST');
+    .option('--source-store <STORE>', 'clone the archive in this store')
+    .option('--backup <NAME>', 'name of a backup, or LATEST', 'LATEST');
   addTargetOptions(command, 'promote');
   addTablespaceOptions(command)
     .option('--raw', 'no recovery settings: Patroni writes its recovery_conf; a target chooses the backup')

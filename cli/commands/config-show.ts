@@ -9,6 +9,7 @@ import { describe } from '../help.ts';
 import { renderTable } from '../render-table.ts';
 
 export function define(command: Command, context: CliContext): void {
+  command.usage('show [options]');
   const show = command.command('show').summary('show every setting and where it came from');
   describe(show, {
     description:

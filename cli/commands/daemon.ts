@@ -14,7 +14,7 @@ const STORE_SETTINGS = ['store', 'scope', 's3Endpoint', 's3Region'] as const;
 export function define(command: Command, context: CliContext): void {
   describe(command, {
     description:
-      'Runs beside PostgreSQL and makes wal-push and wal-fetch quick: stores segments before PostgreSQL asks for them, and fetches the next ones. Both work the same without it. SIGTERM ends it in good order, a second one at once.',
+      'Runs beside PostgreSQL: stores segments before PostgreSQL asks for them, fetches the next ones before recovery does, and runs the scheduled jobs. wal-push and wal-fetch work without it, only slower. SIGTERM ends it in good order, a second one at once.',
     exitCodes: [6],
     examples: ['pgarc daemon', 'pgarc daemon --pgdata /var/lib/postgresql/data --log-format json'],
   });

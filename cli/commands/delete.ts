@@ -50,6 +50,6 @@ export function define(command: Command, context: CliContext): void {
       }
       const what = `${backup.name}: ${formatCount(objects, 'object')}, ${formatBytes(storedBytes)}`;
       context.stdout.write(deleted ? `deleted ${what}\n` : `would delete ${what}\n`);
-      if (!deleted) context.stderr.write(`Nothing was deleted. Add --confirm to delete it.\n`);
+      if (!deleted) context.stderr.write('Nothing was deleted; --confirm deletes.\n');
     });
 }

@@ -43,20 +43,20 @@ export function define(command: Command, context: CliContext): void {
 
 function addOptions(command: Command): void {
   command
-    .option('--connstring <conninfo>', 'the leader, as libpq writes it; empty when there is none')
-    .option('--datadir <dir>', 'data directory to make (default: the pgdata setting)')
-    .option('--role <role>', 'what the server will be; Patroni says replica')
-    .option('--retries <n>', 'how often a leader that does not answer is asked again (default: 1)')
+    .option('--connstring <CONNINFO>', 'the leader, as libpq writes it; empty when there is none')
+    .option('--datadir <DIR>', 'data directory to make (default: the pgdata setting)')
+    .option('--role <ROLE>', 'what the server will be; Patroni says replica')
+    .option('--retries <N>', 'how often a leader that does not answer is asked again (default: 1)')
     .option('--no_leader [1]', 'a leader that does not answer is no reason against the archive');
   addTablespaceOptions(command)
     .option('--dry-run', 'only decide, restore nothing')
     .option('--json', 'one JSON document with everything the decision was made from');
   // Names of Patroni's own script and control keys, which it passes on.
   for (const name of ['threshold_megabytes', 'threshold_backup_size_percentage']) {
-    command.addOption(new Option(`--${name} <n>`).hideHelp());
+    command.addOption(new Option(`--${name} <N>`).hideHelp());
   }
   for (const name of ['no_master', 'keep_data', 'no_params', 'use_iam']) {
-    command.addOption(new Option(`--${name} [value]`).hideHelp());
+    command.addOption(new Option(`--${name} [VALUE]`).hideHelp());
   }
   command.allowUnknownOption().allowExcessArguments();
 }

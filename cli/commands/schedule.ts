@@ -17,6 +17,7 @@ export function define(command: Command, context: CliContext): void {
     examples: ['pgarc schedule', 'pgarc schedule --json', 'pgarc schedule run backup'],
   });
   command
+    .usage('[options] [run <JOB>]')
     .option('--json', 'one JSON document; times RFC 3339 in UTC, durations ms')
     .action(async (options: Options) => {
       const settings = await context.loadSettings();

@@ -8,7 +8,7 @@ import { describe } from '../help.ts';
 export function define(command: Command, context: CliContext): void {
   describe(command, {
     description:
-      'Reads back every object of a backup, and of the backups a delta is built on, with the WAL from its start to its stop, and checks all of it: complete, undamaged, each file with the checksum of the manifest. Without NAME every backup is verified; of one that is deleted meanwhile, as retention may, nothing is said.',
+      'Reads back every object of a backup, and of the backups a delta is built on, with the WAL from its start to its stop, and checks all of it: complete, undamaged, each file with the checksum of the manifest. Without NAME every backup is verified; one that is deleted meanwhile is passed over.',
     exitCodes: [5, 7, 8],
     examples: ['pgarc verify', 'pgarc verify LATEST', 'pgarc verify LATEST --json'],
   });

@@ -13,8 +13,8 @@ export function define(command: Command, context: CliContext): void {
     ],
   });
   command
-    .argument('<name>', "name of the file, PostgreSQL's %f")
-    .argument('<destination>', "where it goes, PostgreSQL's %p")
+    .argument('<NAME>', "name of the file, PostgreSQL's %f")
+    .argument('<DESTINATION>', "where it goes, PostgreSQL's %p")
     .action(async (name: string, destination: string) => {
       const settings = await context.loadSettings();
       const { spool, pgdata } = settings;

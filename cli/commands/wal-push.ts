@@ -10,7 +10,7 @@ export function define(command: Command, context: CliContext): void {
     exitCodes: [7, 8],
     examples: ["archive_command = 'pgarc wal-push %p'", 'pgarc wal-push pg_wal/00000001000000000000002A'],
   });
-  command.argument('<path>', "the file, PostgreSQL's %p").action(async (path: string) => {
+  command.argument('<PATH>', "the file, PostgreSQL's %p").action(async (path: string) => {
     const settings = await context.loadSettings();
     if (process.env.PGARC_DAEMON !== 'no') {
       const { askAboutFile } = await import('../../src/daemon/client.ts');

@@ -11,7 +11,7 @@ export function define(command: Command, context: CliContext): void {
     exitCodes: [7, 8],
     examples: ['pgarc wal-verify', 'pgarc wal-verify --json | jq .windows'],
   });
-  command.option('--json', 'print one JSON document').action(async (options: { json?: boolean }) => {
+  command.option('--json', 'one JSON document').action(async (options: { json?: boolean }) => {
     const settings = await context.loadSettings();
     const store = await context.openStore(settings);
     const [{ listBackups }, { verifyWal }, { toDocument, renderReport }] = await Promise.all([

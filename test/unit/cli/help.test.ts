@@ -1,4 +1,8 @@
+import { Command } from 'commander';
 import { expect, test } from 'vitest';
+import { COMMANDS } from '../../../cli/commands.ts';
+import type { CliContext } from '../../../cli/context.ts';
+import { addSettingOptions } from '../../../cli/setting-options.ts';
 import { runPgarc } from '../../support/pgarc.ts';
 
 /** The exit codes that a command's --help lists. */
@@ -16,4 +20,14 @@ test.for([
   ['backup-mark', ['0', '1', '2', '4', '5', '6', '7', '8', '75']],
 ] as const)('%s has exit codes %o', async ([command, codes]) => {
   expect(await listCodes(command)).toEqual(codes);
+});
+
+test.each(COMMANDS)('$name --help has what a user fills in in upper case', async ({ name, load }) => {
+  const command = new Command(name);
+  (await load()).define(command, {} as CliContext);
+  addSettingOptions(command);
+  const pages = [command, ...command.commands].map((one) => one.helpInformation()).join('');
+  // The one value of --target, and commander's own words.
+  const placeholders = pages.replaceAll('<immediate>', '').replace(/\[options\]|\[command\]/g, '');
+  expect(placeholders.match(/<[a-z]+>|\[[a-z]+\]/g)).toBeNull();
 });
