@@ -7,6 +7,7 @@ export interface Redactor {
 /** User and password inside a URL, whoever wrote it. */
 const URL_CREDENTIALS = /\b([a-z][a-z0-9+.-]*:\/\/)[^\s/@:]*:[^\s/@]+@/gi;
 
+/** Hides every secret that was added so far, also as a URL has it, and what any URL says of user and password. */
 export function createRedactor(): Redactor {
   const patterns: RegExp[] = [];
   return {

@@ -32,6 +32,7 @@ export interface RuntimeOptions {
   tellsWarnings: boolean;
 }
 
+/** Reads neither settings nor files yet: until a command loads settings, it reports in plain text from `info` on. */
 export function createRuntime({ signal, given, tellsWarnings }: RuntimeOptions): Runtime {
   const redactor = createRedactor();
   const stores: ObjectStore[] = [];

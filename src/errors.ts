@@ -93,6 +93,7 @@ export class PgarcError extends Error {
   }
 }
 
+/** Whether an error is one of pgarc's own and, where a code is given, has this one. */
 export function isPgarcError(error: unknown, code?: ErrorCode): error is PgarcError {
   return error instanceof PgarcError && (code === undefined || error.code === code);
 }

@@ -13,6 +13,7 @@ const BLOCK_HEADER = 4;
 /** A byte of a block stands for 255 at most. */
 const MAX_RATIO = 255;
 
+/** The codec; its frames begin with the header that all of pgarc's have (LZ4_FRAME_HEADER). */
 export function openLz4Fallback(): Encoder {
   return {
     name: 'lz4',

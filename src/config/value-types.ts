@@ -104,6 +104,7 @@ export const flag: ValueType<boolean> = {
   format: String,
 };
 
+/** A whole number from `least` to `most`, both included, in digits alone. */
 export function integer(least: number, most: number): ValueType<number> {
   return {
     allowed: `a whole number from ${least} to ${most}`,
@@ -116,6 +117,7 @@ export function integer(least: number, most: number): ValueType<number> {
   };
 }
 
+/** One of some words, whether in capitals or not. */
 export function choice<const T extends string>(...choices: readonly T[]): ValueType<T> {
   return {
     allowed: `one of ${choices.join(', ')}`,

@@ -7,6 +7,7 @@ export interface EventBus {
   listen(listener: Emit): () => void;
 }
 
+/** Listeners are called at once, in the order in which they began to listen. */
 export function createEventBus(): EventBus {
   const listeners = new Set<Emit>();
   return {

@@ -58,6 +58,7 @@ async function findCluster(path: string): Promise<Cluster | undefined> {
   }
 }
 
+/** Gives the cluster up: from now on another daemon may lock its directory. */
 export async function closeCluster(cluster: Cluster): Promise<void> {
   await cluster.control.close();
   await cluster.directory.close();
@@ -92,6 +93,7 @@ export async function isInWalFolder(path: string, cluster: Cluster, folder?: str
   }
 }
 
+/** Whether both are of one inode, whatever its name, size and times. */
 export function isSameFile(one: BigIntStats, other: BigIntStats): boolean {
   return one.dev === other.dev && one.ino === other.ino;
 }

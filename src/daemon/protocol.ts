@@ -42,12 +42,14 @@ export function nameStore(settings: Pick<Settings, 'store' | 's3Endpoint' | 's3R
   return encodeURI(store.startsWith('s3:') ? `${store} ${s3Endpoint ?? ''} ${s3Region}` : store);
 }
 
+/** What a client is told of an error; one that is not pgarc's own is `failed` to it. */
 export function toFailure(error: unknown): Failure {
   if (!isPgarcError(error)) return { code: 'failed', exitCode: 1, message: messageOf(error) };
   const { code, exitCode, message, hint } = error;
   return { code, exitCode, message, ...(hint === undefined ? {} : { hint }) };
 }
 
+/** Status of the HTTP answer that tells of a failure. */
 export function statusOf(failure: Failure): number {
   return FAILED + failure.exitCode;
 }

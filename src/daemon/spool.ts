@@ -21,6 +21,7 @@ export interface DaemonSpool {
 /** Longest path of a Unix socket on Linux; macOS has 103, bytes. */
 const LONGEST_SOCKET_PATH = process.platform === 'linux' ? 107 : 103;
 
+/** The paths in a spool's folder; makes none of them. */
 export function daemonSpool(folder: string): DaemonSpool {
   return {
     folder,

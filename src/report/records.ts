@@ -26,6 +26,7 @@ const LEVELS: Readonly<Partial<Record<PgarcEvent['type'], Level>>> = {
   jobMissed: 'warning',
 };
 
+/** The level by the type of the event, except for a job that ended with warnings. */
 export function levelOf(event: PgarcEvent): Level {
   if (event.type === 'jobFinished' && event.outcome === 'warnings') return 'warning';
   return LEVELS[event.type] ?? 'info';

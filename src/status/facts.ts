@@ -83,6 +83,7 @@ export interface FileFacts {
   waiting: Waiting;
 }
 
+/** What etcd holds of the cluster. */
 export interface EtcdFacts {
   location: string;
   leader: Holder | undefined;
@@ -91,6 +92,7 @@ export interface EtcdFacts {
   backups: { list: readonly Backup[]; readAt: Date } | undefined;
 }
 
+/** What the spool tells of the daemon on this host, and the daemon of itself. */
 export interface DaemonFacts {
   /** Undefined while it serves no cluster. */
   pid: number | undefined;
@@ -103,6 +105,7 @@ export interface DaemonFacts {
   leader: string | undefined;
 }
 
+/** The jobs of the schedule, and how each ended last. */
 export interface JobFacts {
   jobs: readonly JobReport[];
   /** Where the last results come from: etcd, the spool of this host, or the daemon. */

@@ -13,6 +13,7 @@ export function fromTimestampTz(value: bigint): UnixMicros {
   return Number(value + EPOCH_DIFFERENCE);
 }
 
+/** Converts a Date, which is exact to the millisecond only. */
 export function fromDate(date: Date): UnixMicros {
   return date.getTime() * 1000;
 }

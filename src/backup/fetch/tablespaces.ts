@@ -86,6 +86,7 @@ function requireKnown(found: ReadonlyMap<string, string>, map: ReadonlyMap<strin
   }
 }
 
+/** The error `refused` for a tablespace that cannot go to its place, with the options that give it another. */
 export function refuseTablespace(tablespace: { oid: string; from: string }, reason: string): PgarcError {
   return new PgarcError('refused', `tablespace ${tablespace.oid} cannot be restored: ${reason}`, {
     hint: `Say where it shall go with --tablespace-map ${tablespace.oid}=/new/directory, or where all go with --tablespace-root /directory.`,

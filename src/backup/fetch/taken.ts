@@ -67,6 +67,7 @@ export async function writeMark(taken: Taken, id: string): Promise<void> {
   await syncDirectory(toPath(taken.claim.path));
 }
 
+/** Adds a line to the mark, which is on disk when this returns. */
 export async function addToMark(taken: Taken, line: Partial<Mark>): Promise<void> {
   await taken.handle.appendFile(formatMark(line));
   await taken.handle.sync();

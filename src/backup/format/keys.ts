@@ -21,10 +21,12 @@ export function backupPrefix(backup: string): string {
   return `${BACKUPS}${backup}/`;
 }
 
+/** Times, sizes and LSNs in short, which WAL-G reads for its detailed list of backups. */
 export function metadataKey(backup: string): string {
   return `${backupPrefix(backup)}metadata.json`;
 }
 
+/** Lists the files of the backup, and the members of each tar. */
 export function filesMetadataKey(backup: string): string {
   return `${backupPrefix(backup)}files_metadata.json`;
 }

@@ -21,6 +21,7 @@ export interface BackupFacts {
   tablespaces: readonly Tablespace[];
 }
 
+/** The sentinel in version 2 of WAL-G's form; `Spec` only where there are tablespaces. */
 export function makeSentinel(facts: BackupFacts): Sentinel {
   return {
     LSN: facts.startLsn,
@@ -42,6 +43,7 @@ export function makeSentinel(facts: BackupFacts): Sentinel {
   };
 }
 
+/** What metadata.json repeats of the sentinel, under names of its own. */
 export function makeMetadata(facts: BackupFacts): Metadata {
   return {
     start_time: facts.startTime.toISOString(),

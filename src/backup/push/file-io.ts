@@ -21,6 +21,7 @@ export async function openFile(path: string | Buffer): Promise<number | undefine
   }
 }
 
+/** Closes a file that openFile has opened. */
 export async function closeFile(file: number): Promise<void> {
   await closeAsync(file);
 }
@@ -68,6 +69,7 @@ export function fillSync(file: number, target: Buffer): number {
   return filled;
 }
 
+/** What the file has become since it was opened, also of one whose name is gone; times to the nanosecond. */
 export function statFile(file: number): Promise<BigIntStats> {
   return new Promise((resolve, reject) => {
     fstat(file, { bigint: true }, (error, stats) => {
