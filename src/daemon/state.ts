@@ -1,4 +1,4 @@
-import { rename, rm, writeFile } from 'node:fs/promises';
+import { readFile, rename, rm, writeFile } from 'node:fs/promises';
 
 /** What the launcher must know to use the daemon, one value a line. */
 export interface DaemonState {
@@ -25,6 +25,18 @@ export async function writeState(path: string, state: DaemonState): Promise<void
   await rename(temporary, path);
 }
 
+/**
+ * Reads whose daemon it is, and of which data directory. @returns undefined where there is no file, or none that
+ * can be read
+ */
+export async function readState(path: string): Promise<Pick<DaemonState, 'pid' | 'pgdata'> | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => '');
+  const [first = '', pgdata = ''] = text.split('\n');
+  const pid = Number.parseInt(first, 10);
+  return pid > 0 && pgdata !== '' ? { pid, pgdata } : undefined;
+}
+
+/** From now on launchers do without the daemon. No error where there is no file. */
 export async function removeState(path: string): Promise<void> {
   await rm(path, { force: true });
 }

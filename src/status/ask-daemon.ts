@@ -1,8 +1,8 @@
-import { readFile } from 'node:fs/promises';
 import type { Settings } from '../config/settings.ts';
 import { readFromDaemon } from '../daemon/client.ts';
 import type { Check } from '../daemon/readiness.ts';
 import { daemonSpool } from '../daemon/spool.ts';
+import { readState } from '../daemon/state.ts';
 import type { ScheduleReport } from '../schedule/report.ts';
 import { isAlive } from '../system/process.ts';
 import type { DaemonFacts } from './facts.ts';
@@ -33,12 +33,4 @@ export async function askDaemon(settings: Settings, signal: AbortSignal): Promis
     leader: schedule?.leader,
     schedule,
   };
-}
-
-/** Pid and data directory, as the state file has them. */
-async function readState(path: string): Promise<{ pid: number; pgdata: string } | undefined> {
-  const text = await readFile(path, 'utf8').catch(() => '');
-  const [first = '', pgdata = ''] = text.split('\n');
-  const pid = Number.parseInt(first, 10);
-  return pid > 0 && pgdata !== '' ? { pid, pgdata } : undefined;
 }
