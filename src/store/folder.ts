@@ -1,8 +1,9 @@
 import type { Emit } from '../report/events.ts';
-import { removeFiles, sweepTemporaryFiles } from './folder/delete.ts';
+import { removeFiles } from './folder/delete.ts';
 import { listFiles } from './folder/list.ts';
 import { readWhole, statFile, streamFile } from './folder/read.ts';
 import { type FolderContext, pathOf } from './folder/root.ts';
+import { sweepTemporaryFiles } from './folder/sweep.ts';
 import { createOnly, exists, replace, settle, syncPath, writeFile } from './folder/write.ts';
 import { assertKey } from './key.ts';
 import { formatStoreLocation } from './location.ts';

@@ -1,7 +1,6 @@
-import { opendir, rmdir, stat, unlink } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { rmdir, unlink } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { codeOf, isMissing } from '../../system/file-error.ts';
-import { isTemporaryName } from '../key.ts';
 import { assertRoot, type FolderContext, pathOf, toFolderError } from './root.ts';
 
 /** Removes files, and folders that are empty then. One that is already gone is no error. */
@@ -44,50 +43,5 @@ async function syncQuietly(context: FolderContext, path: string): Promise<void> 
     await context.sync(path);
   } catch (error) {
     if (!isMissing(error)) throw toFolderError(error, context, 'sync', path);
-  }
-}
-
-/**
- * Removes temporary files last written before `before`: those of processes that were killed.
- * @returns how many
- */
-export async function sweepTemporaryFiles(
-  context: FolderContext,
-  before: Date,
-  signal?: AbortSignal,
-): Promise<number> {
-  await assertRoot(context);
-  return sweepFolder(context, context.root, before, signal);
-}
-
-async function sweepFolder(
-  context: FolderContext,
-  folder: string,
-  before: Date,
-  signal: AbortSignal | undefined,
-): Promise<number> {
-  let swept = 0;
-  try {
-    for await (const entry of await opendir(folder)) {
-      signal?.throwIfAborted();
-      const path = join(folder, entry.name);
-      if (entry.isDirectory()) swept += await sweepFolder(context, path, before, signal);
-      else if (isTemporaryName(entry.name) && (await sweepFile(path, before))) swept += 1;
-    }
-  } catch (error) {
-    signal?.throwIfAborted();
-    if (!isMissing(error)) throw toFolderError(error, context, 'sweep', folder);
-  }
-  return swept;
-}
-
-async function sweepFile(path: string, before: Date): Promise<boolean> {
-  try {
-    if ((await stat(path)).mtime >= before) return false;
-    await unlink(path);
-    return true;
-  } catch (error) {
-    if (isMissing(error)) return false;
-    throw error;
   }
 }

@@ -1,13 +1,17 @@
 import { Dir } from 'node:fs';
-import { mkdir, readdir, rename, symlink, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readdir, rename, symlink, utimes, writeFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import { afterEach, expect, test, vi } from 'vitest';
 import { syncPath } from '../../../src/store/folder/write.ts';
 import { openFolderStore } from '../../../src/store/folder.ts';
-import { makeTemporaryFolder } from '../../support/temporary.ts';
+import { makeOwnedDirectory, makeTemporaryFolder } from '../../support/temporary.ts';
+import { unprivilegedAccount } from '../../support/unprivileged.ts';
 import { chunks, collect, keysOf } from './contract.ts';
 
 const ignore = () => undefined;
+
+/** A time behind that of every file. */
+const later = () => new Date(Date.now() + 60_000);
 
 afterEach(() => {
   vi.restoreAllMocks();
@@ -25,6 +29,17 @@ function loseEntriesWhileRead(): void {
     if (first !== null) yield first;
     throw failure;
   });
+}
+
+/** Runs something bound by the permissions of files, as root is not. */
+async function withoutPrivileges<T>(act: () => Promise<T>): Promise<T> {
+  const account = unprivilegedAccount();
+  if (account !== undefined) process.seteuid?.(account.uid);
+  try {
+    return await act();
+  } finally {
+    if (account !== undefined) process.seteuid?.(0);
+  }
 }
 
 test('a root that does not exist is never created and never "no such object"', async () => {
@@ -95,6 +110,55 @@ test('an object that is removed while a listing is on its way is left out', asyn
     listed.push(key);
   }
   expect(listed).toEqual(keys.slice(0, -1));
+});
+
+test('what is removed while a folder is swept keeps no other from it', async () => {
+  const root = await makeTemporaryFolder();
+  const store = openFolderStore(root, ignore);
+  await store.put('a/b/x', Buffer.from('x'));
+  await symlink(join(root, 'missing'), join(root, 'a/broken'));
+  for (const name of ['a/b/.pgarc-1-0123.tmp', 'a/b/.pgarc-2-0123.tmp']) {
+    await writeFile(join(root, name), 'half of it');
+  }
+  loseEntriesWhileRead();
+  expect(await store.sweep(later())).toBe(2);
+  expect(await readdir(join(root, 'a/b'))).toEqual(['x']);
+});
+
+test('a sweep leaves folders alone that it may not read', async () => {
+  const root = await makeTemporaryFolder();
+  const store = openFolderStore(root, ignore);
+  await makeOwnedDirectory(join(root, 'lost+found'), 0o000);
+  await makeOwnedDirectory(join(root, 'wal_005'));
+  await writeFile(join(root, 'wal_005/.pgarc-1-0123.tmp'), 'half of it');
+  expect(await withoutPrivileges(() => store.sweep(later()))).toBe(1);
+  expect(await readdir(join(root, 'wal_005'))).toEqual([]);
+  await chmod(root, 0o000);
+  const refused = await withoutPrivileges(() => store.sweep(later()).catch((error: unknown) => error));
+  await chmod(root, 0o755);
+  await chmod(join(root, 'lost+found'), 0o755);
+  expect(refused).toMatchObject({ code: 'store-unreachable', message: expect.stringContaining('EACCES') });
+});
+
+test('a sweep that cannot remove a file removes the others, and tells it then', async () => {
+  const root = await makeTemporaryFolder();
+  const store = openFolderStore(root, ignore);
+  for (const folder of ['a', 'b', 'c']) await makeOwnedDirectory(join(root, folder));
+  const sweepWithout = async (...folders: string[]) => {
+    for (const folder of ['a', 'b', 'c']) await writeFile(join(root, folder, '.pgarc-1.tmp'), 'half of it');
+    for (const folder of folders) await chmod(join(root, folder), 0o500);
+    const failure = await withoutPrivileges(() => store.sweep(later()).catch((error: Error) => error));
+    for (const folder of folders) await chmod(join(root, folder), 0o700);
+    return failure;
+  };
+  expect(await sweepWithout('a')).toMatchObject({
+    message: expect.stringMatching(/^cannot sweep a\/\.pgarc-1\.tmp in .*EACCES/),
+  });
+  expect(await readdir(root, { recursive: true })).toEqual(['a', 'b', 'c', 'a/.pgarc-1.tmp']);
+  expect(await sweepWithout('a', 'b')).toMatchObject({
+    message: expect.stringMatching(/^cannot sweep 2 files or folders, the first is [ab]\/\.pgarc-1\.tmp in /),
+  });
+  expect(await readdir(join(root, 'c'))).toEqual([]);
 });
 
 test('nothing but the object stays behind', async () => {
