@@ -2,9 +2,9 @@ import type { Emit } from '../report/events.ts';
 import { removeFiles } from './folder/delete.ts';
 import { listFiles } from './folder/list.ts';
 import { readWhole, statFile, streamFile } from './folder/read.ts';
-import { type FolderContext, pathOf } from './folder/root.ts';
+import type { FolderContext } from './folder/root.ts';
 import { sweepTemporaryFiles } from './folder/sweep.ts';
-import { createOnly, exists, replace, settle, syncPath, writeFile } from './folder/write.ts';
+import { createOnly, replace, settle, syncPath, writeFile } from './folder/write.ts';
 import { assertKey } from './key.ts';
 import { formatStoreLocation } from './location.ts';
 import type { ObjectStore } from './store.ts';
@@ -36,7 +36,7 @@ export function openFolderStore(root: string, emit: Emit, sync = syncPath): Obje
     async putIfAbsent(key, body, { signal } = {}) {
       assertKey(key);
       // Spares the writing where the answer is known; link(2) decides.
-      if (await exists(pathOf(context, key))) {
+      if ((await statFile(context, key, signal)) !== undefined) {
         await settle(context, key);
         return 'exists';
       }
