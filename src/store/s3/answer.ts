@@ -2,7 +2,9 @@
 export type Expected =
   /** An object's bytes, read later when the headers say that it is one. */
   | 'object'
-  /** An object's tag and no body. */
+  /** An object's headers and no body. */
+  | 'head'
+  /** The tag of what was stored and no body. */
   | 'tag'
   /** A whole XML document whose root is `…Result`. */
   | 'result'
@@ -16,7 +18,8 @@ export function expectedAnswer(method: string, query: Record<string, unknown> = 
   if (method === 'GET' && 'versioning' in query) return 'configuration';
   if (method === 'GET') return 'list-type' in query || 'uploads' in query ? 'result' : 'object';
   if (method === 'POST') return 'result';
-  return method === 'PUT' || method === 'HEAD' ? 'tag' : 'nothing';
+  if (method === 'HEAD') return 'head';
+  return method === 'PUT' ? 'tag' : 'nothing';
 }
 
 /** The store, or something on the way to it, answered other than asked. */
@@ -73,14 +76,32 @@ export function checkAnswer(
   const requestId = headers['x-amz-request-id'] ?? elementOf(text, 'RequestId');
   // AWS reports failures that it meets late in an answer of status 200.
   if (status >= 300 || root === 'Error') throw refusalOf(status, headers, text, root, requestId);
-  if (expected === 'object' || isPage(headers) || root?.toLowerCase() === 'html') {
+  // Google's storage calls the empty answer to a PUT text/html; only that of a HEAD has the type of something else.
+  const isForeign = isPage(headers) && (text !== '' || expected === 'head');
+  if (isForeign || root?.toLowerCase() === 'html' || !isWhole(expected, headers, text, root)) {
     throw foreign(status, text, requestId);
   }
-  if (expected === 'tag' && headers.etag === undefined) throw foreign(status, text, requestId);
-  if (expected === 'configuration' && !root?.endsWith('Configuration'))
-    throw foreign(status, text, requestId);
-  if (expected === 'result' && !(root?.endsWith('Result') && text.endsWith(`</${root}>`))) {
-    throw foreign(status, text, requestId);
+}
+
+/** Whether an answer says all that it must. */
+function isWhole(
+  expected: Expected,
+  headers: Readonly<Record<string, string>>,
+  text: string,
+  root: string | undefined,
+): boolean {
+  switch (expected) {
+    case 'object':
+      return false;
+    case 'head':
+    case 'tag':
+      return headers.etag !== undefined;
+    case 'configuration':
+      return root?.endsWith('Configuration') ?? false;
+    case 'result':
+      return root !== undefined && root.endsWith('Result') && text.endsWith(`</${root}>`);
+    case 'nothing':
+      return true;
   }
 }
 

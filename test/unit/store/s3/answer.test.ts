@@ -19,6 +19,7 @@ test('what each request is answered with', () => {
   expect(expectedAnswer('GET', { 'x-id': 'GetObject' })).toBe('object');
   expect(expectedAnswer('POST', { delete: '' })).toBe('result');
   expect(expectedAnswer('PUT', { partNumber: '1' })).toBe('tag');
+  expect(expectedAnswer('HEAD')).toBe('head');
   expect(expectedAnswer('DELETE')).toBe('nothing');
 });
 
@@ -27,6 +28,7 @@ test('what is S3’s passes', () => {
   // Spaces keep the connection open while AWS completes an upload.
   checkAnswer('result', 200, {}, Buffer.concat([Buffer.from('   \n  '), listing]));
   checkAnswer('tag', 200, { etag: '"x"' }, Buffer.alloc(0));
+  checkAnswer('head', 200, { etag: '"x"', 'content-type': 'application/octet-stream' }, Buffer.alloc(0));
   checkAnswer('nothing', 204, {}, Buffer.alloc(0));
   expect(isObject(206, { etag: '"x"', 'content-type': 'application/octet-stream' })).toBe(true);
 });
@@ -41,13 +43,23 @@ test('a page of a proxy is not the store’s, whatever its status', () => {
   const page = Buffer.from('<!DOCTYPE html>\n<html><head><title>Bad &amp; gateway</title></head></html>');
   const headers = { 'content-type': 'text/html; charset=utf-8', etag: '"page"' };
   expect(isObject(200, headers)).toBe(false);
-  for (const expected of ['object', 'tag', 'result', 'nothing'] as const) {
+  for (const expected of ['object', 'head', 'tag', 'result', 'nothing'] as const) {
     for (const status of [200, 302, 403, 404, 412, 502]) {
       const error = refusal(expected, status, headers, page);
       expect(error).toMatchObject({ status, code: undefined, isFromStore: false });
       expect(error.message).toBe('HTML instead of XML: Bad & gateway');
     }
   }
+});
+
+test('an empty answer may have any type, unless it speaks of an object', () => {
+  const headers = { 'content-type': 'text/html; charset=UTF-8', 'content-length': '0', etag: '"x"' };
+  checkAnswer('tag', 200, headers, Buffer.alloc(0));
+  checkAnswer('nothing', 204, headers, Buffer.alloc(0));
+  for (const expected of ['object', 'head', 'result', 'configuration'] as const) {
+    expect(refusal(expected, 200, headers, Buffer.alloc(0)).isFromStore).toBe(false);
+  }
+  expect(refusal('tag', 200, { 'content-type': 'text/html' }, Buffer.alloc(0)).isFromStore).toBe(false);
 });
 
 test('of another service’s answer nothing is repeated', () => {
