@@ -97,12 +97,19 @@ function isWhole(
     case 'tag':
       return headers.etag !== undefined;
     case 'configuration':
-      return root?.endsWith('Configuration') ?? false;
+      return root?.endsWith('Configuration') === true;
     case 'result':
-      return root !== undefined && root.endsWith('Result') && text.endsWith(`</${root}>`);
+      return root?.endsWith('Result') === true && isClosed(text, root);
     case 'nothing':
       return true;
   }
+}
+
+/** Whether a document is there to its end. That nothing is left to delete, some stores say with `<DeleteResult/>`. */
+function isClosed(text: string, root: string): boolean {
+  return (
+    text.endsWith(`</${root}>`) || (root === 'DeleteResult' && /<DeleteResult(\s[^<>]*)?\/>$/.test(text))
+  );
 }
 
 function refusalOf(

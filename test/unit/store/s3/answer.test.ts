@@ -39,6 +39,22 @@ test('a listing that is cut short or empty is none', () => {
   }
 });
 
+test('nothing left to delete may be said with an empty element', () => {
+  for (const text of [
+    '<DeleteResult/>',
+    '<?xml version="1.0" encoding="UTF-8"?>\n<DeleteResult xmlns="http://s3.amazonaws.com/doc/2006-03-01/" />\n',
+  ]) {
+    checkAnswer('result', 200, { 'content-type': 'application/xml' }, Buffer.from(text));
+    const cut = text.trim();
+    for (let length = 0; length < cut.length; length++) {
+      expect(refusal('result', 200, {}, Buffer.from(cut.slice(0, length))).isFromStore).toBe(false);
+    }
+  }
+  for (const text of ['<DeleteResult><Error/>', '<ListBucketResult/>', '<DeleteResult attribute="<a/>']) {
+    expect(refusal('result', 200, {}, Buffer.from(text)).isFromStore).toBe(false);
+  }
+});
+
 test('a page of a proxy is not the store’s, whatever its status', () => {
   const page = Buffer.from('<!DOCTYPE html>\n<html><head><title>Bad &amp; gateway</title></head></html>');
   const headers = { 'content-type': 'text/html; charset=utf-8', etag: '"page"' };
