@@ -6,6 +6,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 /** What reading a variable made for another tool may say beside its value. */
 export interface Reading {
   environment: Environment;
+  /** The scope, from whatever source. */
+  scope: string | undefined;
   warn(message: string): void;
 }
 
@@ -38,8 +40,7 @@ export const waleEndpointStyle: Variable = {
 /** Bucket and scope as a Patroni image knows them. */
 export const walS3Bucket: Variable = {
   name: 'WAL_S3_BUCKET',
-  read(value, { environment }) {
-    const scope = environment.PGARC_SCOPE || environment.PATRONI_SCOPE;
+  read(value, { scope }) {
     return scope ? `s3://${value.replace(/^s3:\/\//, '')}/backups/${scope}/wal` : undefined;
   },
 };

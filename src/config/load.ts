@@ -1,7 +1,8 @@
-import { accessSync, constants, existsSync, readFileSync, statSync } from 'node:fs';
+import { accessSync, constants, readFileSync, statSync } from 'node:fs';
 import { availableParallelism, hostname, tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
 import { messageOf, PgarcError } from '../errors.ts';
+import { isMissing } from '../system/file-error.ts';
 import type { Facts } from './definition.ts';
 import type { Environment } from './foreign.ts';
 import { type ResolvedSettings, resolveSettings, type SettingsFile, type Sources } from './resolve.ts';
@@ -16,12 +17,17 @@ export interface LoadOptions {
   environment: Environment;
   /** --config. */
   config: string | undefined;
+  /** Read when nothing names a file, if it exists. */
+  usualFile?: string;
 }
 
 /** Reads the settings file, if any, and resolves all settings. @throws PgarcError `setting-invalid` */
 export async function loadSettings(options: LoadOptions): Promise<ResolvedSettings> {
   const { environment } = options;
-  const file = await readSettingsFile(options.config || environment.PGARC_CONFIG || undefined);
+  const file = await readSettingsFile(
+    options.config || environment.PGARC_CONFIG || undefined,
+    options.usualFile ?? USUAL_FILE,
+  );
   const resolved = resolveSettings({
     flags: options.flags,
     environment,
@@ -35,9 +41,11 @@ export async function loadSettings(options: LoadOptions): Promise<ResolvedSettin
 }
 
 /** @param named a file that must exist; without one the usual file is read when it is there */
-async function readSettingsFile(named: string | undefined): Promise<SettingsFile | undefined> {
-  const path = named ?? (existsSync(USUAL_FILE) ? USUAL_FILE : undefined);
-  if (path === undefined) return undefined;
+async function readSettingsFile(
+  named: string | undefined,
+  usualFile: string,
+): Promise<SettingsFile | undefined> {
+  const path = named ?? usualFile;
   try {
     const content = readFileSync(path, 'utf8');
     const { parse } = await import('yaml');
@@ -48,6 +56,8 @@ async function readSettingsFile(named: string | undefined): Promise<SettingsFile
       throw new Error('it must hold lines of `name: value`');
     return { path, values: flatten(values as Record<string, unknown>) };
   } catch (error) {
+    // One that this user may not reach is there, and holds what nobody must go without unawares.
+    if (named === undefined && isMissing(error)) return undefined;
     const isUnread = (error as NodeJS.ErrnoException).syscall !== undefined;
     throw new PgarcError('setting-invalid', `settings file ${path}: ${messageOf(error).split('\n')[0]}`, {
       cause: error,

@@ -61,9 +61,15 @@ export function resolveSettings(sources: Sources): ResolvedSettings {
   const origins: Partial<Record<SettingKey, Origin>> = {};
   const secrets: string[] = [];
 
+  const reading: Reading = {
+    environment: sources.environment,
+    scope: undefined,
+    warn: (message) => warnings.add(message),
+  };
+  reading.scope = findValue('scope', sources, reading, problems)?.value;
   for (const key of SETTING_KEYS) {
     const definition = SCHEMA[key];
-    const found = findValue(key, sources, warnings, problems);
+    const found = findValue(key, sources, reading, problems);
     if (found === undefined) {
       settings[key] = definition.fallback?.(sources.facts, settings as unknown as Settings);
       origins[key] = { kind: 'default', name: '' };
@@ -103,24 +109,23 @@ export function describeOrigin(origin: Origin): string {
 function findValue(
   key: SettingKey,
   sources: Sources,
-  warnings: Set<string>,
+  reading: Reading,
   problems: Problem[],
 ): Found | undefined {
   const { name } = SCHEMA[key];
   const flag = sources.flags[key];
   if (flag !== undefined) return { value: flag, origin: { kind: 'flag', name: `--${name}` } };
-  return findVariable(key, sources, warnings, problems) ?? findFileValue(key, sources.file);
+  return findVariable(key, sources, reading, problems) ?? findFileValue(key, sources.file);
 }
 
 /** The first variable that is set and says something; an empty one counts as absent. */
 function findVariable(
   key: SettingKey,
   sources: Sources,
-  warnings: Set<string>,
+  reading: Reading,
   problems: Problem[],
 ): Found | undefined {
   const { environment } = sources;
-  const reading: Reading = { environment, warn: (message) => warnings.add(message) };
   for (const { name, read } of variablesOf(key)) {
     const written = environment[name];
     if (written) {

@@ -1,7 +1,7 @@
 /**
- * A URL as it may be shown: what stands before its last `@` is not repeated, for people paste keys there
- * (`s3://key:secret@bucket`), and such keys may hold slashes.
+ * A URL or address as it may be shown: what stands before its last `@` is not repeated, for people paste keys
+ * there (`s3://key:secret@bucket`), and such keys may hold slashes.
  */
 export function hideUserInfo(text: string): string {
-  return text.replace(/\/\/.*@/s, '//…@');
+  return text.replace(/^(.*?\/\/)?.*@/s, '$1…@');
 }

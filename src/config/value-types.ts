@@ -137,6 +137,13 @@ export const list: ValueType<readonly string[]> = {
   format: (value) => value.join(','),
 };
 
+/** Addresses of servers. A user or password has settings of its own, which are not shown. */
+export const addresses: ValueType<readonly string[]> = {
+  allowed: 'a list of HOST:PORT or URLs without a user, separated by commas',
+  parse: (value) => (value.includes('@') ? undefined : list.parse(value)),
+  format: list.format,
+};
+
 /** Where objects live. A folder's path is taken as it is written, without percent decoding. */
 export const storeLocation: ValueType<string> = {
   allowed: `${S3_PLACE} or file:///DIRECTORY`,

@@ -3,6 +3,12 @@ import type { Client, ClientConfig } from 'pg';
 import type { Settings } from '../config/settings.ts';
 import { messageOf, PgarcError } from '../errors.ts';
 import { findServer, type ServerAddress } from './address.ts';
+import {
+  describeLost,
+  describeQueryError,
+  describeUnreachable,
+  formatAddress,
+} from './connection-failure.ts';
 import { findPassword } from './passfile.ts';
 import { chooseTls, type TlsChoice, type TlsSettings } from './tls.ts';
 
@@ -53,7 +59,7 @@ export async function connectPostgres(
   options: ConnectOptions = {},
 ): Promise<PostgresSession> {
   const address = await findServer(settings, options.pgdata);
-  const user = settings.pgUser ?? userInfo().username;
+  const user = settings.pgUser ?? ownName();
   const tls = await chooseTls(settings, address.host);
   let failure: unknown;
   for (const choice of tls) {
@@ -68,6 +74,22 @@ export async function connectPostgres(
   }
   options.signal?.throwIfAborted();
   throw describeUnreachable(failure, address, user);
+}
+
+/** As libpq, the name of the account. @throws PgarcError `usage` for one without, as in a container */
+function ownName(): string {
+  try {
+    return userInfo().username;
+  } catch (cause) {
+    throw new PgarcError(
+      'usage',
+      `user ${process.getuid?.() ?? ''} of this machine has no name to log in with`,
+      {
+        hint: 'Name the user of PostgreSQL with PGUSER.',
+        cause,
+      },
+    );
+  }
 }
 
 function describeConnection(
@@ -179,71 +201,4 @@ function mayTryOtherTls(error: unknown): boolean {
   const code = (error as { code?: unknown }).code;
   // 28000: pg_hba.conf has no line for a connection with, or without, TLS.
   return code === '28000' || /does not support SSL|SSL connection/.test(messageOf(error));
-}
-
-function describeUnreachable(error: unknown, address: ServerAddress, user: string): PgarcError {
-  const code = String((error as { code?: unknown }).code ?? '');
-  // The driver's words for it are those of the protocol.
-  const lacksPassword = /client password must be/.test(messageOf(error));
-  const reason = lacksPassword ? 'the server asks for a password, and there is none' : reasonOf(error);
-  const hint = lacksPassword
-    ? 'Set PGPASSWORD or PGPASSWORD_FILE, or add a line to ~/.pgpass, which only its owner may be able to read.'
-    : code.startsWith('28')
-      ? `Allow user "${user}" to log in (pg_hba.conf, PGUSER, PGPASSWORD or ~/.pgpass).`
-      : code.startsWith('3D')
-        ? 'Name an existing database with PGDATABASE.'
-        : /does not support SSL/.test(reason)
-          ? 'Switch ssl on in the server, or allow a connection without TLS with PGSSLMODE=prefer.'
-          : 'Start the server, or say where it is with PGHOST and PGPORT.';
-  return new PgarcError(
-    'postgres-unreachable',
-    `cannot connect to PostgreSQL at ${formatAddress(address)} as user "${user}": ${reason}`,
-    {
-      hint,
-      ...(lacksPassword ? {} : { cause: error }),
-      details: { host: address.host, port: address.port, user },
-    },
-  );
-}
-
-function describeLost(error: unknown, address: string): PgarcError {
-  return new PgarcError(
-    'postgres-unreachable',
-    `connection to PostgreSQL at ${address} was lost: ${reasonOf(error)}`,
-    {
-      hint: 'Look into the server log for why it ended the session, then try again.',
-      cause: error,
-    },
-  );
-}
-
-/** SQLSTATE insufficient_privilege. */
-const NOT_ALLOWED = '42501';
-const GRANT_HINT = 'Connect as a superuser (PGUSER), or grant the rights that docs/settings.md lists.';
-
-function describeQueryError(error: unknown, address: string): PgarcError {
-  const { code, hint = code === NOT_ALLOWED ? GRANT_HINT : undefined } = error as Record<string, unknown>;
-  // Five characters: an SQLSTATE. Class 57P is the server going away.
-  if (typeof code !== 'string' || !/^[0-9A-Z]{5}$/.test(code) || code.startsWith('57P')) {
-    return describeLost(error, address);
-  }
-  return new PgarcError('failed', `PostgreSQL answered: ${messageOf(error)}`, {
-    cause: error,
-    details: { sqlstate: code },
-    ...(typeof hint === 'string' ? { hint } : {}),
-  });
-}
-
-function reasonOf(error: unknown): string {
-  // Several addresses of one name: Node throws an AggregateError without a message.
-  if (error instanceof AggregateError && error.message === '') {
-    return error.errors.map((each) => messageOf(each)).join('; ');
-  }
-  return messageOf(error) || 'no reason given';
-}
-
-function formatAddress(address: ServerAddress): string {
-  return address.host.startsWith('/')
-    ? `${address.host}/.s.PGSQL.${address.port}`
-    : `${address.host}:${address.port}`;
 }

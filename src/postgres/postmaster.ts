@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { messageOf, PgarcError } from '../errors.ts';
+import { isMissing } from '../system/file-error.ts';
 
 /** What a running server writes into `postmaster.pid` (PostgreSQL: pidfile.h, LOCK_FILE_LINE_*). */
 export interface PostmasterPid {
@@ -13,14 +15,20 @@ export interface PostmasterPid {
   listenAddress: string | undefined;
 }
 
-/** Reads `PGDATA/postmaster.pid`. @returns undefined when there is none or it is not complete yet */
+/**
+ * Reads `PGDATA/postmaster.pid`.
+ * @returns undefined when there is none or it is not complete yet
+ * @throws PgarcError `refused` when it may not be read
+ */
 export async function readPostmasterPid(pgdata: string): Promise<PostmasterPid | undefined> {
   try {
     return parsePostmasterPid(await readFile(join(pgdata, 'postmaster.pid'), 'utf8'));
   } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined;
-    throw error;
+    if (isMissing(error)) return undefined;
+    throw new PgarcError('refused', `cannot read ${join(pgdata, 'postmaster.pid')}: ${messageOf(error)}`, {
+      hint: 'Run pgarc as the user that PostgreSQL runs as, or name the server with PGHOST.',
+      cause: error,
+    });
   }
 }
 

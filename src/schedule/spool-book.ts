@@ -25,17 +25,17 @@ export function createSpoolBook(spool: string): JobBook {
     read: async (job) => ({ record: await read(job), revision: undefined }),
     async write(record) {
       const path = join(folder, `${record.job}.json`);
+      await makeFolder(folder);
       try {
-        await mkdir(folder, { recursive: true, mode: 0o700 });
         await writeFile(`${path}.new`, `${JSON.stringify(record)}\n`);
         await rename(`${path}.new`, path);
       } catch (cause) {
-        throw new PgarcError('failed', `the spool cannot be written: ${messageOf(cause)}`, { cause });
+        throw unwritable(cause);
       }
       return true;
     },
     async lock(job) {
-      await mkdir(folder, { recursive: true, mode: 0o700 });
+      await makeFolder(folder);
       try {
         const handle = await lockFile(join(folder, `${job}.lock`));
         return { lost: NEVER, assertHeld: async () => undefined, release: () => handle.close() };
@@ -50,4 +50,19 @@ export function createSpoolBook(spool: string): JobBook {
       }
     },
   };
+}
+
+async function makeFolder(path: string): Promise<void> {
+  try {
+    await mkdir(path, { recursive: true, mode: 0o700 });
+  } catch (cause) {
+    throw unwritable(cause);
+  }
+}
+
+function unwritable(cause: unknown): PgarcError {
+  return new PgarcError('failed', `the spool cannot be written: ${messageOf(cause)}`, {
+    hint: 'Run pgarc as the user that owns the spool, or name another folder with PGARC_SPOOL.',
+    cause,
+  });
 }

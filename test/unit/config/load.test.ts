@@ -54,6 +54,18 @@ describe('loadSettings', () => {
     expect((await load(await writeSettings('# nothing yet\n'))).settings.store).toBeUndefined();
   });
 
+  it('does without the usual file only where there is none', async () => {
+    const folder = await makeTemporaryFolder();
+    const loadUsual = (usualFile: string) =>
+      loadSettings({ flags: {}, environment: { HOME: '/home/me' }, config: undefined, usualFile });
+    expect((await loadUsual(join(folder, 'none.yaml'))).settings.store).toBeUndefined();
+    // Root may read anything: a name that is too long stands for a folder that may not be entered.
+    await expect(loadUsual(join(folder, 'x'.repeat(300)))).rejects.toMatchObject({
+      code: 'setting-invalid',
+      message: expect.stringContaining('ENAMETOOLONG'),
+    });
+  });
+
   it('names a file that is not there', async () => {
     await expect(load('/nowhere/p.yaml')).rejects.toMatchObject({
       code: 'setting-invalid',

@@ -28,6 +28,15 @@ function failureOf(sources: Partial<Sources>): PgarcError {
   throw new Error('resolved without an error');
 }
 
+it.each(['http://root:s3cret@etcd1:2379', 'root:s3cret@etcd1:2379,etcd2:2379'])(
+  'refuses a password among addresses without showing it: %s',
+  (written) => {
+    const { message } = failureOf({ environment: { PGARC_ETCD_ENDPOINTS: written } });
+    expect(message).toMatch(/^setting etcd-endpoints from environment PGARC_ETCD_ENDPOINTS: .*…@etcd/);
+    expect(message).not.toContain('s3cret');
+  },
+);
+
 describe('order of sources', () => {
   const file = { path: '/etc/p.yaml', values: { store: 'file:///file', scope: 'from-file' } };
   const environment = { PGARC_STORE: 'file:///environment', WALE_S3_PREFIX: 's3://bucket/wale' };
@@ -185,6 +194,14 @@ describe('variables of other tools', () => {
       scope: 'main',
     });
     expect(settingsOf({ WAL_S3_BUCKET: 'bucket' }).store).toBeUndefined();
+    const named = { WAL_S3_BUCKET: 'bucket', PATRONI_SCOPE: 'main' };
+    expect(resolve({ environment: named, flags: { scope: 'other' } }).settings.store).toBe(
+      's3://bucket/backups/other/wal',
+    );
+    const file = { path: '/etc/p.yaml', values: { scope: 'written' } };
+    expect(resolve({ environment: { WAL_S3_BUCKET: 'bucket' }, file }).settings.store).toBe(
+      's3://bucket/backups/written/wal',
+    );
   });
 
   it('reads file prefixes and PG_DATA_DIR', () => {
