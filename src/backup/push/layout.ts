@@ -128,7 +128,7 @@ export function findUnlogged(entries: readonly string[]): ReadonlySet<string> {
 
 /** True when a symbolic link in the place of `name` would leave a hole in a restored cluster. */
 export function isEssential(name: string): boolean {
-  return ESSENTIAL.test(name) || /^\/pg_tblspc\/\d+\//.test(name);
+  return ESSENTIAL.test(name) || /^\/pg_tblspc(?:$|\/\d+\/)/.test(name);
 }
 
 /** Name of the directory that this server uses in a tablespace (TABLESPACE_VERSION_DIRECTORY). */

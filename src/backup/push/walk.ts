@@ -124,8 +124,10 @@ export async function walkDataDirectory(
       } else if (stats.isSymbolicLink()) {
         const found = await followLink(pgdata, member, folder, entry, server.versionDirectory);
         if (found.tablespace !== undefined) walk.tablespaces.push(found.tablespace);
-        if (found.directory !== undefined) walk.directories.push(found.directory);
-        if (found.tablespace !== undefined) todo.push(found.directory.name);
+        if (found.directory !== undefined) {
+          walk.directories.push(found.directory);
+          if (!isKeptEmpty(folder, entry)) todo.push(found.directory.name);
+        }
         if (found.leftOut === undefined || isOfLogs) continue;
         if (!logs.has(member) || !leadsToDirectory(pgdata, member)) walk.leftOut.push(found.leftOut);
       } else if (!stats.isSocket() && !isLeftOut(folder, entry) && !isOfLogs) {
@@ -157,7 +159,7 @@ type Followed =
   | { directory: WalkedEntry; tablespace?: Tablespace; leftOut?: never }
   | { directory?: never; tablespace?: never; leftOut?: LeftOut };
 
-/** Links: to a tablespace, in the place of a directory that is kept empty (pg_wal), or foreign. */
+/** Links: to a tablespace or all of them, in the place of a directory that is kept empty (pg_wal), or foreign. */
 async function followLink(
   pgdata: string,
   member: string,
@@ -176,9 +178,10 @@ async function followLink(
     const location = decodeName(await readlink(pathOf(pgdata, member), { encoding: 'buffer' }));
     return { directory: describe(directory, stats), tablespace: { oid: entry, location } };
   }
-  if (isKeptEmpty(folder, entry)) {
+  if (isKeptEmpty(folder, entry) || folderKind(member) === 'tablespaces') {
     const target = statSync(pathOf(pgdata, member), { bigint: true, throwIfNoEntry: false });
-    return target?.isDirectory() ? { directory: describe(member, target) } : {};
+    if (target?.isDirectory()) return { directory: describe(member, target) };
+    if (isKeptEmpty(folder, entry)) return {};
   }
   if (isLeftOut(folder, entry)) return {};
   if (isEssential(member)) {
@@ -208,14 +211,14 @@ async function readTarget(pgdata: string, member: string): Promise<string | unde
   }
 }
 
-/** Tablespaces within the data directory: they are walked through their links, and only so. */
+/** Tablespaces, and a linked pg_tblspc, within the data directory: they are walked through their links, and only so. */
 async function findInnerTablespaces(pgdata: string): Promise<ReadonlySet<string>> {
   const inside = new Set<string>();
-  for (const entry of await listDirectory(pgdata, '/pg_tblspc')) {
+  const entries = await listDirectory(pgdata, '/pg_tblspc');
+  for (const member of ['/pg_tblspc', ...entries.map((entry) => `/pg_tblspc/${entry}`)]) {
     try {
-      const link = pathOf(pgdata, `/pg_tblspc/${entry}`);
-      const target = decodeName(await realpath(link, { encoding: 'buffer' }));
-      const isLink = lookAt(pgdata, `/pg_tblspc/${entry}`)?.isSymbolicLink();
+      const target = decodeName(await realpath(pathOf(pgdata, member), { encoding: 'buffer' }));
+      const isLink = lookAt(pgdata, member)?.isSymbolicLink();
       if (isLink && target.startsWith(`${pgdata}/`)) inside.add(target.slice(pgdata.length));
     } catch {
       // The walk itself tells a broken link.

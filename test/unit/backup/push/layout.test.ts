@@ -70,6 +70,9 @@ describe('isEssential', () => {
     expect(isEssential('/base')).toBe(true);
     expect(isEssential('/base/5/1259')).toBe(true);
     expect(isEssential('/pg_xact')).toBe(true);
+    expect(isEssential('/pg_tblspc')).toBe(true);
+    expect(isEssential('/pg_tblspc/16384/PG_15_202209061')).toBe(true);
+    expect(isEssential('/pg_tblspc/mine')).toBe(false);
     expect(isEssential('/postgresql.conf')).toBe(false);
     expect(isEssential('/basement')).toBe(false);
   });

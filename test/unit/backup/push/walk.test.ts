@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, rm, rmdir, symlink, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { beforeEach, describe, expect, it } from 'vitest';
@@ -102,6 +102,31 @@ describe('walkDataDirectory', () => {
       `/pg_tblspc/16384/${VERSION}/5/16390`,
     ]);
     expect(found.directoryNames).toContain('/space');
+  });
+
+  it.each([
+    ['elsewhere', () => makeTemporaryFolder('disk')],
+    ['within the data directory', async () => pgdata],
+  ])('follows a linked pg_tblspc %s', async (_, findDisk) => {
+    const disk = join(await findDisk(), 'spaces');
+    const space = await makeTemporaryFolder('ts');
+    await mkdir(join(space, VERSION, '5'), { recursive: true });
+    await writeFile(join(space, VERSION, '5', '16390'), 'x');
+    await mkdir(disk);
+    await symlink(space, join(disk, '16384'));
+    await rmdir(join(pgdata, 'pg_tblspc'));
+    await symlink(disk, join(pgdata, 'pg_tblspc'));
+    const found = await walk();
+    expect(found.tablespaces).toEqual([{ oid: '16384', location: space }]);
+    expect(found.fileNames).toContain(`/pg_tblspc/16384/${VERSION}/5/16390`);
+    expect(found.directoryNames).toContain('/pg_tblspc');
+    expect([found.leftOut, events]).toEqual([[], []]);
+  });
+
+  it('refuses a pg_tblspc that leads nowhere', async () => {
+    await rmdir(join(pgdata, 'pg_tblspc'));
+    await symlink(join(pgdata, 'nowhere'), join(pgdata, 'pg_tblspc'));
+    await expect(walk()).rejects.toMatchObject({ code: 'refused' });
   });
 
   it('makes a linked pg_wal a directory, and warns of other links', async () => {
