@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http';
 import { crc32 } from 'node:zlib';
-import { GetObjectCommand } from '@aws-sdk/client-s3';
+import { GetObjectCommand, type GetObjectCommandOutput } from '@aws-sdk/client-s3';
 import { PgarcError } from '../../errors.ts';
 import { backOff, giveUp, isWorthRetrying, pause, tellRetry } from '../retry.ts';
 import type { ObjectStream } from '../store.ts';
@@ -163,16 +163,21 @@ function openAt(
           `the answer has ${size ?? 'unknown'} bytes, range ${ContentRange ?? 'none'}`,
         );
       }
-      return { size, etag, crc: parseCrc(answer.ChecksumCRC32), body };
+      return { size, etag, crc: wholeCrc(answer), body };
     },
     { signal },
     (error) => isRefusal(error, 'NoSuchKey', 'PreconditionFailed', 'InvalidRange'),
   );
 }
 
-/** The checksum of a multipart upload is one of checksums (`…-3`) and no help here. */
-function parseCrc(base64: string | undefined): number | undefined {
-  if (base64 === undefined || base64.includes('-')) return undefined;
+/**
+ * The CRC32 of an object, where the store has one of the whole. That of a multipart upload is one of its parts'
+ * checksums, which not every store marks by its type or with `-3`; the tag of such an object ends so everywhere.
+ */
+function wholeCrc(answer: GetObjectCommandOutput): number | undefined {
+  const { ChecksumCRC32: base64, ChecksumType: type, ETag = '' } = answer;
+  if (base64 === undefined || base64.includes('-') || type === 'COMPOSITE') return undefined;
+  if (type !== 'FULL_OBJECT' && /-\d+"?$/.test(ETag)) return undefined;
   const bytes = Buffer.from(base64, 'base64');
   return bytes.length === 4 ? bytes.readUInt32BE() : undefined;
 }

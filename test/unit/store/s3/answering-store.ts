@@ -1,15 +1,22 @@
-import { createServer, type IncomingMessage } from 'node:http';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { openStore } from '../../../../src/store/open.ts';
 import type { ObjectStore } from '../../../../src/store/store.ts';
 import { atEnd } from '../../../support/cleanup.ts';
 import { storeSettings } from '../settings.ts';
 
-/** Opens `s3://bucket/prefix` at a server that answers every request with this XML. Closed at the end. */
-export async function openAnsweringStore(answer: (request: IncomingMessage) => string): Promise<ObjectStore> {
+/**
+ * Opens `s3://bucket/prefix` at a server that answers every request with this XML, or with these bytes as an
+ * object's. Closed at the end.
+ */
+export async function openAnsweringStore(
+  answer: (request: IncomingMessage, response: ServerResponse) => string | Buffer,
+): Promise<ObjectStore> {
   const server = createServer((request, response) => {
-    response.setHeader('content-type', 'application/xml');
-    response.end(`<?xml version="1.0" encoding="UTF-8"?>\n${answer(request)}`);
+    const body = answer(request, response);
+    const isObject = body instanceof Buffer;
+    response.setHeader('content-type', isObject ? 'application/octet-stream' : 'application/xml');
+    response.end(isObject ? body : `<?xml version="1.0" encoding="UTF-8"?>\n${body}`);
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   atEnd(() => {
