@@ -26,14 +26,26 @@ const HEADER = '# Recovery settings of pgarc backup-fetch';
  * PostgreSQL would take an empty one after the real one for a second one too (xlogrecovery.c, assign hooks).
  */
 export function applyRecoverySettings(content: string, settings: RecoverySettings): string {
-  const lines = content.split('\n').filter((line) => !OURS.test(line) && line !== HEADER);
-  while (lines.at(-1) === '') lines.pop();
   const added: [string, string][] = [['restore_command', settings.restoreCommand]];
   for (const name of TARGETS) if (settings.target[name] === undefined) added.push([name, '']);
   added.push(...Object.entries(settings.target));
-  if (settings.action !== undefined) added.push(['recovery_target_action', settings.action]);
-  lines.push(HEADER, ...added.map(([name, value]) => `${name} = ${quoteSetting(value)}`), '');
+  if (settings.action !== undefined) added.push(...settingsAtTarget(settings.action));
+  const lines = content.split('\n').filter((line) => !OURS.test(line) && line !== HEADER);
+  while (lines.at(-1) === '') lines.pop();
+  lines.push(HEADER, ...added.map(formatSetting), '');
   return lines.join('\n');
+}
+
+/** How recovery ends at a target. One that postgresql.conf excludes would end a transaction too early. */
+function settingsAtTarget(action: string): [string, string][] {
+  return [
+    ['recovery_target_inclusive', 'on'],
+    ['recovery_target_action', action],
+  ];
+}
+
+function formatSetting([name, value]: readonly [string, string]): string {
+  return `${name} = ${quoteSetting(value)}`;
 }
 
 /** Quotes a value for a configuration file (guc-file.l: a quote is doubled, a backslash escapes). */

@@ -24,6 +24,7 @@ recovery_target_xid = ''
 recovery_target_lsn = ''
 recovery_target_time = '2026-11-21T12:00:00Z'
 recovery_target_timeline = 'latest'
+recovery_target_inclusive = 'on'
 recovery_target_action = 'pause'
 `,
     );
