@@ -32,6 +32,15 @@ const PASSING_CODES = new Set([
 /** Statuses that mean the same tomorrow, even when a proxy says so. */
 const FINAL_STATUSES = new Set([400, 401, 403, 405, 407, 411, 412, 501]);
 
+/** Codes for an object that cannot be read as it lies. */
+const ARCHIVED_CODES = new Set(['InvalidObjectState', 'ObjectNotInActiveTierError']);
+
+/** Ceph's code for a quota that is used up, and MinIO's. */
+const FULL_CODES = new Set(['QuotaExceeded', 'XMinioAdminBucketQuotaExceeded']);
+
+/** Codes that speak of rights: AccessDenied, and how some stores call it. */
+const DENIAL = /denied|forbidden|unauthorized|permission/i;
+
 /** Node's codes for connections that fail and may not fail again. */
 const PASSING_ERRORS =
   /^(ECONN(REFUSED|RESET|ABORTED)|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|EHOSTDOWN|ENETUNREACH|ENETDOWN|EADDRNOTAVAIL|EMFILE|HPE_\w+|ERR_STREAM_\w+)$/;
@@ -114,7 +123,13 @@ function hintFor(status: number, code: string | undefined, isFromStore: boolean)
   }
   if (code === 'ExpiredToken')
     return 'Renew the session token; credentials of a role are renewed by themselves.';
-  if (status === 403) {
+  if (code !== undefined && ARCHIVED_CODES.has(code)) {
+    return 'The object lies in an archive class, where a lifecycle rule or s3-storage-class put it: restore it in the store first.';
+  }
+  if (code !== undefined && FULL_CODES.has(code)) {
+    return 'Free space in the store, for instance with pgarc retain, or raise its quota.';
+  }
+  if (status === 403 && (code === undefined || DENIAL.test(code))) {
     return 'Let these credentials get, put, list and delete objects under the prefix, and check the name of the bucket.';
   }
   if (status >= 300 && status < 400) return 'Check the region and the endpoint of the bucket.';

@@ -75,3 +75,18 @@ test('the store’s own words and no secrets', () => {
     operation: 'PutObject x',
   });
 });
+
+test.each([
+  ['AccessDenied', 403, /^Let these credentials get, put, list and delete/],
+  ['AccessForbidden', 403, /^Let these credentials/],
+  [undefined, 403, /^Let these credentials/],
+  ['InvalidObjectState', 403, /^The object lies in an archive class.*restore it in the store first/],
+  ['QuotaExceeded', 403, /^Free space in the store.*raise its quota/],
+  ['XMinioAdminBucketQuotaExceeded', 400, /^Free space in the store/],
+  ['RequestTimeTooSkewed', 403, /^Set the clock/],
+  ['AccountProblem', 403, /^(?!Let these credentials)/],
+])('the hint is about what the store refused: %s', (code, status, hint) => {
+  const failure = toStoreError(new S3Refusal(status, code, 'Words.', 'R', true), 'GetObject x', context);
+  expect(failure.retryable).toBe(false);
+  expect(failure.hint).toMatch(hint);
+});

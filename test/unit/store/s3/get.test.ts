@@ -41,6 +41,9 @@ it.each([
   [`${TAG}-3`, `${WRONG}-3`, undefined],
   [`${TAG}-3`, `${WRONG}-3`, 'COMPOSITE'],
   [TAG, WRONG, 'COMPOSITE'],
-])('a checksum of checksums is none of the object: tag %s, checksum %s, type %s', async (...headers) => {
-  expect(await read(...headers)).toEqual(BODY);
-});
+])(
+  'a checksum of checksums is none of the object: tag %s, checksum %s, type %s',
+  async (tag, checksum, type) => {
+    expect(await read(tag, checksum, type)).toEqual(BODY);
+  },
+);
