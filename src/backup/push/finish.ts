@@ -23,7 +23,7 @@ import { type BackupFacts, formatFilesMetadata, makeMetadata, makeNote, makeSent
 import type { DamagedPage } from './pages.ts';
 import { type ContentFile, storeSmallTar } from './small-tar.ts';
 import type { StoredTar, Uploaded } from './upload.ts';
-import type { Tablespace, Walk, WalkedEntry } from './walk.ts';
+import { requireTablespaces, type Tablespace, type Walk, type WalkedEntry } from './walk.ts';
 
 export interface FinishDeps extends ArchivingDeps {
   encoder: Encoder;
@@ -68,6 +68,8 @@ export async function finishBackup(
   const { claim, timeline, startLsn } = options;
   const { backup } = claim;
   const { stopLsn } = stopped;
+  const map = parseTablespaceMapFile(Buffer.from(stopped.tablespaceMap));
+  requireTablespaces(options.dataDir, copied.walk.tablespaces, map.keys());
   const range = { timeline, startLsn, stopLsn };
   const [{ tars, packed }] = await inParallel(signal, [
     (each) => storeLists(deps, copied, stopped, options, each),

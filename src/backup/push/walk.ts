@@ -140,6 +140,26 @@ export async function walkDataDirectory(
   return { ...walk, control };
 }
 
+/**
+ * Makes sure that no tablespace was missed: each that the server had when the backup began was walked, unless it was
+ * dropped meanwhile. The server's map has none that was made since.
+ * @param oids of the server's tablespace_map
+ * @throws PgarcError `failed`
+ */
+export function requireTablespaces(
+  pgdata: string,
+  walked: readonly Tablespace[],
+  oids: Iterable<string>,
+): void {
+  const known = new Set(walked.map(({ oid }) => oid));
+  for (const oid of oids) {
+    if (known.has(oid) || !lookAt(pgdata, `/pg_tblspc/${oid}`)?.isSymbolicLink()) continue;
+    throw new PgarcError('failed', `tablespace ${oid} of the server was not found in ${pgdata}/pg_tblspc`, {
+      hint: 'Make sure that nothing but the server changes pg_tblspc, and take the backup again.',
+    });
+  }
+}
+
 function tellOf({ path, kind, target }: LeftOut, pgdata: string, emit: Emit): void {
   const what = kind === 'symlink' ? `a symbolic link to ${target}` : 'a special file';
   const message = `left out ${pgdata}${path}: it is ${what}`;
