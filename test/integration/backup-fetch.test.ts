@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { appendFile, chmod, mkdir, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { mustRunPgarc, runPgarc } from '../support/pgarc.ts';
@@ -63,6 +63,30 @@ describe('backup-fetch of a tree that WAL-G wrote', () => {
     await server.query('SELECT pg_wal_replay_resume()');
     await untilRecovered(server);
     expect(await server.value('SELECT count(*) FROM t')).toBe(t);
+  });
+
+  it('recovers as told whatever postgresql.conf says of recovery', async () => {
+    const folder = await makeTemporaryFolder('inherited');
+    const said = [
+      'recovery_target_inclusive = off',
+      "recovery_min_apply_delay = '7d'",
+      'hot_standby = off',
+      `recovery_end_command = 'touch ${folder}/ended'`,
+      `archive_cleanup_command = 'touch ${folder}/cleaned'`,
+    ];
+    await chmod(folder, 0o777);
+    const newest = JSON.parse((await restore(['LATEST', '--json'])).result.stdout).newest.time;
+    const { data } = await restore(['LATEST', '--target-time', newest]);
+    await appendFile(join(data, 'postgresql.conf'), `\n${said.join('\n')}\n`);
+    const server = await startPostgres({ dataDir: data });
+    await waitFor(async () => (await server.value('SELECT pg_get_wal_replay_pause_state()')) === 'paused', {
+      what: 'the pause at the target',
+    });
+    expect(await readSampleValues(server)).toBe(SAMPLE_END);
+    await server.query('CHECKPOINT');
+    await server.query('SELECT pg_wal_replay_resume()');
+    await untilRecovered(server);
+    expect(await readdir(folder)).toEqual([]);
   });
 
   it('becomes a standby with --standby', async () => {

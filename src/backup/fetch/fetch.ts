@@ -125,6 +125,7 @@ export async function fetchBackup(
               restoreCommand: options.restoreCommand,
               target: reachable?.settings ?? {},
               action: options.target.kind === 'none' ? undefined : options.action,
+              isStandby: options.mode === 'standby',
             },
           };
     const { editAutoConf } = options;

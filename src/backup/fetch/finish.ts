@@ -80,11 +80,11 @@ function withRecovery(conf: Buffer, options: FinishOptions): Buffer {
   if (options.recovery === undefined) return conf;
   // Latin 1 keeps every byte of what is there; what is added is UTF-8 bytes.
   const added = (text: string) => Buffer.from(text, 'utf8').toString('latin1');
-  const { restoreCommand, target, action } = options.recovery.settings;
+  const { restoreCommand, target } = options.recovery.settings;
   const settings = {
+    ...options.recovery.settings,
     restoreCommand: added(restoreCommand),
     target: Object.fromEntries(Object.entries(target).map(([name, value]) => [name, added(value)])),
-    action,
   };
   return Buffer.from(applyRecoverySettings(conf.toString('latin1'), settings), 'latin1');
 }

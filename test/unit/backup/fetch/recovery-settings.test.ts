@@ -10,6 +10,7 @@ describe('applyRecoverySettings', () => {
     restoreCommand: '/opt/pgarc wal-fetch %f "%p"',
     target: { recovery_target_time: '2026-11-21T12:00:00Z', recovery_target_timeline: 'latest' },
     action: 'pause',
+    isStandby: false,
   };
 
   it('keeps what is there and clears the other targets before it sets the one that counts', () => {
@@ -26,8 +27,23 @@ recovery_target_time = '2026-11-21T12:00:00Z'
 recovery_target_timeline = 'latest'
 recovery_target_inclusive = 'on'
 recovery_target_action = 'pause'
+hot_standby = 'on'
+recovery_min_apply_delay = '0'
+recovery_end_command = ''
+archive_cleanup_command = ''
 `,
     );
+  });
+
+  it('leaves a standby what postgresql.conf holds for one, and takes back what a recovery was told', () => {
+    const standby = { ...settings, target: {}, action: undefined, isStandby: true };
+    const names = /hot_standby|recovery_min_apply_delay|recovery_end_command|archive_cleanup_command/;
+    expect(applyRecoverySettings('', standby)).not.toMatch(names);
+    const recovered = applyRecoverySettings("work_mem = '8MB'\n", { ...settings, action: 'promote' });
+    expect(recovered).toMatch(names);
+    expect(applyRecoverySettings(recovered, standby)).not.toMatch(names);
+    const delayed = "recovery_min_apply_delay = '1h'\n";
+    expect(applyRecoverySettings(delayed, standby)).toContain(delayed);
   });
 
   it('replaces the settings of an earlier restore', () => {
@@ -37,6 +53,7 @@ recovery_target_action = 'pause'
     expect(twice.match(/^recovery_target = .*/gm)).toEqual(["recovery_target = ''"]);
     expect(twice.match(/^restore_command/gm)).toHaveLength(1);
     expect(twice).not.toMatch(/inclusive|action/i);
+    expect(twice.match(/^recovery_min_apply_delay/gm)).toHaveLength(1);
     expect(twice.match(/^#/gm)).toHaveLength(1);
   });
 });
