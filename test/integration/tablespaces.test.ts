@@ -1,4 +1,15 @@
-import { chown, mkdir, readdir, readFile, readlink, rm, stat } from 'node:fs/promises';
+import {
+  chown,
+  lstat,
+  mkdir,
+  readdir,
+  readFile,
+  readlink,
+  rename,
+  rm,
+  stat,
+  symlink,
+} from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32c } from '@node-rs/crc32';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -132,4 +143,25 @@ test('a tablespace whose path is not UTF-8 is backed up and restored under that 
   const restored = await startRestored(dataDir, store.env);
   expect(await inLatin(restored, 'SELECT count(*) FROM t')).toBe('5000\n');
   await restored.stop();
+});
+
+test('a linked pg_tblspc is backed up with its tablespaces, and comes back as a directory', async () => {
+  const folder = await makeTemporaryFolder('disk');
+  const location = await makeOwnedDirectory(join(folder, 'ts'));
+  const store = await makeStore('folder');
+  const server = await startPostgres({ archive: true, env: store.env, start: false });
+  const links = join(server.dataDir, 'pg_tblspc');
+  await rename(links, join(folder, 'links'));
+  await symlink(join(folder, 'links'), links);
+  await server.start();
+  await server.query(`CREATE TABLESPACE far LOCATION '${location}'`);
+  await server.query('CREATE TABLE t TABLESPACE far AS SELECT generate_series(1, 5000) AS a');
+  await mustRunPgarc(['backup-push', server.dataDir], { env: { ...store.env, ...server.env } });
+  await server.stop();
+
+  const { dataDir } = await restore(store.env, ['--tablespace-root', await makeTemporaryFolder('root')]);
+  expect((await lstat(join(dataDir, 'pg_tblspc'))).isDirectory()).toBe(true);
+  await verifyRestored(dataDir);
+  const restored = await startRestored(dataDir, store.env);
+  expect(await restored.value('SELECT count(*) FROM t')).toBe('5000');
 });
