@@ -84,10 +84,14 @@ export function resolveSettings(sources: Sources): ResolvedSettings {
     settings[key] = parsed;
     origins[key] = found.origin;
   }
-  if (problems.length > 0) throw createSettingsError(problems);
-  return {
+  const resolved = {
     settings: settings as unknown as Settings,
     origins: origins as Record<SettingKey, Origin>,
+  };
+  if (problems.length === 0) problems.push(...findConflicts(resolved));
+  if (problems.length > 0) throw createSettingsError(problems);
+  return {
+    ...resolved,
     warnings: [...warnings],
     secrets,
   };
@@ -169,6 +173,21 @@ function describeBadValue(key: SettingKey, found: Found): Problem {
     name,
     message: `setting ${name} from ${describeOrigin(found.origin)}: ${shown} is not ${type.allowed}`,
   };
+}
+
+/** What is wrong with settings of which each is right. */
+function findConflicts({ settings, origins }: Pick<ResolvedSettings, 'settings' | 'origins'>): Problem[] {
+  const { s3Sse, s3SseKmsKeyId } = settings;
+  if (s3SseKmsKeyId === undefined || s3Sse === 'aws:kms') return [];
+  const { name } = SCHEMA.s3SseKmsKeyId;
+  const given = s3Sse === undefined ? 'not set' : `${s3Sse} from ${describeOrigin(origins.s3Sse)}`;
+  return [
+    {
+      name,
+      message: `setting ${name} from ${describeOrigin(origins.s3SseKmsKeyId)}: a key is only used where ${SCHEMA.s3Sse.name} is aws:kms, and that is ${given}`,
+      hint: `Set ${SCHEMA.s3Sse.name} to aws:kms, or take the key away.`,
+    },
+  ];
 }
 
 function tellOfOpenSecret(flag: string): string {

@@ -59,9 +59,7 @@ export function objectOptionsOf(settings: Settings): Record<string, string> {
   const options: Record<string, string> = {};
   if (settings.s3StorageClass !== undefined) options.StorageClass = settings.s3StorageClass;
   if (settings.s3Sse !== undefined) options.ServerSideEncryption = settings.s3Sse;
-  if (settings.s3SseKmsKeyId !== undefined && settings.s3Sse === 'aws:kms') {
-    options.SSEKMSKeyId = settings.s3SseKmsKeyId;
-  }
+  if (settings.s3SseKmsKeyId !== undefined) options.SSEKMSKeyId = settings.s3SseKmsKeyId;
   return options;
 }
 

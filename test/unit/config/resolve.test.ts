@@ -242,6 +242,22 @@ describe('secrets', () => {
 });
 
 describe('wrong settings', () => {
+  it('are a key of encryption without the encryption that uses it', () => {
+    const key = { WALG_S3_SSE_KMS_ID: 'key' };
+    const alone = failureOf({ environment: key });
+    expect(alone).toMatchObject({
+      code: 'setting-invalid',
+      message:
+        'setting s3-sse-kms-key-id from environment WALG_S3_SSE_KMS_ID: a key is only used where s3-sse is aws:kms, and that is not set',
+      hint: 'Set s3-sse to aws:kms, or take the key away.',
+    });
+    const other = failureOf({ flags: { s3Sse: 'AES256' }, environment: key });
+    expect(other.message).toMatch(/s3-sse is aws:kms, and that is AES256 from flag --s3-sse$/);
+    expect(settingsOf({ ...key, WALG_S3_SSE: 'aws:kms' }).s3SseKmsKeyId).toBe('key');
+    expect(settingsOf({ WALG_S3_SSE: 'aws:kms' }).s3SseKmsKeyId).toBeUndefined();
+    expect(failureOf({ environment: { ...key, WALG_S3_SSE: 'on' } }).message).not.toContain('\n');
+  });
+
   it('are told with name, source and what is allowed', () => {
     const error = failureOf({ environment: { PGARC_FETCH_TIMEOUT: 'soon' } });
     expect(error.exitCode).toBe(2);

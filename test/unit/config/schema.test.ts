@@ -47,12 +47,14 @@ it.each(SETTING_KEYS)(
     const value = SAMPLES.find((sample) => type.parse(sample) !== undefined)!;
     expect(value, 'one of SAMPLES').toBeDefined();
     const facts = { processors: 2, defaultSpool: '/spool', hostname: 'node-1' };
-    const none = { flags: {}, environment: {}, file: undefined, facts, readSecretFile: () => value };
+    // A key of encryption is refused without the encryption.
+    const environment = key === 's3SseKmsKeyId' ? { PGARC_S3_SSE: 'aws:kms' } : {};
+    const none = { flags: {}, environment, file: undefined, facts, readSecretFile: () => value };
     const wanted = type.parse(value);
     const variable = variableOf(name);
     const sources = [
       [{ flags: { [key]: value } }, 'flag'],
-      [{ environment: { [variable]: value } }, 'environment'],
+      [{ environment: { ...environment, [variable]: value } }, 'environment'],
       [{ file: { path: '/f', values: { [name]: value } } }, 'file'],
       ...(secret ? ([[{ environment: { [`${variable}_FILE`]: '/secret' } }, 'environment']] as const) : []),
     ] as const;
