@@ -50,7 +50,8 @@ export function parseTimestamp(text: string): UnixMicros | undefined {
   return isReal ? seconds * 1000 + Number(fraction.padEnd(6, '0')) : undefined;
 }
 
-function isDay(date: string): boolean {
+/** Whether a date as `2026-11-21` is one of the calendar. */
+export function isDay(date: string): boolean {
   const day = new Date(`${date}T00:00:00Z`);
   return !Number.isNaN(day.getTime()) && day.toISOString().startsWith(date);
 }

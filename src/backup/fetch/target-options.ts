@@ -1,5 +1,6 @@
 import { PgarcError } from '../../errors.ts';
 import { parseLsn } from '../../postgres/lsn.ts';
+import { parseLocalTime } from '../../wal/local-time.ts';
 import type { Target, TargetRequest } from '../../wal/targets.ts';
 import { parseTimestamp, type UnixMicros } from '../../wal/timestamp.ts';
 
@@ -12,8 +13,9 @@ export interface TargetOptions {
   targetName?: string;
 }
 
-const LOCAL_TIME = /^(\d{4}-\d{2}-\d{2})(?:[T ](\d{2}:\d{2}(?::\d{2})?)(?:[.,](\d{1,6}))?)?$/;
-const MAX_XID = 2 ** 32;
+/** Transaction ids before it are special (transam.h, FirstNormalTransactionId). */
+const FIRST_XID = 3;
+const EPOCH = 2n ** 32n;
 /** PostgreSQL's MAXFNAMELEN, of which a restore point's name fills at most one less. */
 const MAX_NAME_LENGTH = 63;
 
@@ -31,10 +33,11 @@ export function parseTarget(options: TargetOptions): Target {
     return { kind: 'lsn', lsn };
   }
   if (targetXid !== undefined) {
-    const xid = /^[0-9]{1,10}$/.test(targetXid) ? Number(targetXid) : 0;
-    if (xid < 3 || xid >= MAX_XID)
+    const full = /^[0-9]{1,20}$/.test(targetXid) ? BigInt(targetXid) : 0n;
+    const xid = Number(full % EPOCH);
+    if (full >= EPOCH ** 2n || xid < FIRST_XID)
       throw malformed('--target-xid', targetXid, 'a transaction id such as 1234');
-    return { kind: 'xid', xid };
+    return { kind: 'xid', xid, ...(full >= EPOCH && { full }) };
   }
   if (targetName !== undefined) {
     if (targetName === '' || Buffer.byteLength(targetName) > MAX_NAME_LENGTH) {
@@ -57,15 +60,18 @@ export function parseTargetTimeline(text: string): TargetRequest['timeline'] {
 
 /** A time without an offset is that of this machine's clock on the wall. */
 function readTime(text: string): UnixMicros {
-  const exact = parseTimestamp(text);
-  if (exact !== undefined) return exact;
-  const match = LOCAL_TIME.exec(text.trim());
-  const [, date, time = '00:00', fraction = ''] = match ?? [];
-  const milliseconds = match === null ? Number.NaN : new Date(`${date}T${time}`).getTime();
-  if (Number.isNaN(milliseconds)) {
-    throw malformed('--target-time', text, 'a time such as "2026-11-21 12:00:00+00"');
-  }
-  return milliseconds * 1000 + Number(fraction.padEnd(6, '0'));
+  const time = parseTimestamp(text) ?? parseLocalTime(text);
+  if (typeof time === 'number') return time;
+  if (time === undefined) throw malformed('--target-time', text, 'a time such as "2026-11-21 12:00:00+00"');
+  const { timeZone } = new Intl.DateTimeFormat().resolvedOptions();
+  const what = time === 'none' ? 'was left out' : 'came twice';
+  throw new PgarcError(
+    'usage',
+    `--target-time ${JSON.stringify(text)} ${what} in ${timeZone} when clocks were changed`,
+    {
+      hint: 'Add the offset from UTC, as in "2026-11-21 12:00:00+00".',
+    },
+  );
 }
 
 function malformed(flag: string, text: string, allowed: string): PgarcError {
