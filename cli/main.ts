@@ -1,5 +1,5 @@
 import { Command, CommanderError } from 'commander';
-import { isPgarcError, PgarcError } from '../src/errors.ts';
+import { EXIT_WARNINGS, isPgarcError, messageOf, PgarcError } from '../src/errors.ts';
 import { VERSION } from '../src/version.ts';
 import { COMMANDS } from './commands.ts';
 import { findClusterDirectory, mapExitCode } from './exit-code.ts';
@@ -46,6 +46,9 @@ export async function main(argv: readonly string[]): Promise<void> {
     code = handleError(runtime, thrown, argv, program);
   }
   await runtime.close();
+  if (runtime.stdout.failure !== undefined && name !== 'wal-push' && name !== 'wal-fetch') {
+    code = await handleLostOutput(runtime, runtime.stdout.failure, code);
+  }
   await leave(mapForPostgres(name, code, active));
 }
 
@@ -97,6 +100,17 @@ function handleError(runtime: Runtime, thrown: unknown, argv: readonly string[],
   }
   reportError(runtime, error, argv);
   return isPgarcError(error) ? error.exitCode : 1;
+}
+
+/** A list that did not arrive must not look like an empty one. @returns the exit code */
+async function handleLostOutput(runtime: Runtime, cause: Error, code: number): Promise<number> {
+  const error = new PgarcError('failed', `what was to be printed could not be written: ${messageOf(cause)}`, {
+    hint: 'Make room where the standard output goes, then run it again.',
+    cause,
+  });
+  reportError(runtime, error, []);
+  await runtime.stderr.flush();
+  return code === 0 || code === EXIT_WARNINGS ? error.exitCode : code;
 }
 
 function reportError(runtime: Runtime, error: unknown, argv: readonly string[]): void {
