@@ -1,5 +1,5 @@
-import { NEEDS_PRIMARY } from '../backup/push/needs-primary.ts';
 import { isPgarcError } from '../errors.ts';
+import { NEEDS_PRIMARY } from '../postgres/needs-primary.ts';
 import type { Clock, Operate } from './run-job.ts';
 import type { ServerState } from './server-watch.ts';
 

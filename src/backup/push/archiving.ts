@@ -1,13 +1,13 @@
 import { PgarcError } from '../../errors.ts';
 import type { PostgresSession } from '../../postgres/connection.ts';
 import type { Lsn } from '../../postgres/lsn.ts';
+import { NEEDS_PRIMARY } from '../../postgres/needs-primary.ts';
 import { readArchiverState, type ServerFacts, switchWal } from '../../postgres/server.ts';
 import type { Emit } from '../../report/events.ts';
 import type { ObjectStore } from '../../store/store.ts';
 import { formatSegmentName, segmentAt, segmentBefore } from '../../wal/segment.ts';
 import { followArchive, followArchiver } from './archive-progress.ts';
 import { findMissing, waitForSegments } from './archive-wait.ts';
-import { NEEDS_PRIMARY } from './needs-primary.ts';
 
 export interface ArchivingDeps {
   store: ObjectStore;

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import { NEEDS_PRIMARY } from '../../../src/backup/push/needs-primary.ts';
 import { PgarcError } from '../../../src/errors.ts';
+import { NEEDS_PRIMARY } from '../../../src/postgres/needs-primary.ts';
 import type { RunContext } from '../../../src/schedule/run-job.ts';
 import type { ServerState } from '../../../src/schedule/server-watch.ts';
 import { StandbyFitness } from '../../../src/schedule/standby-fitness.ts';
