@@ -176,7 +176,7 @@ async function makeClient(endpoint: string, caFile: string | undefined): Promise
   });
 }
 
-/** Makes a CA and a certificate of it for 127.0.0.1 and localhost, as MinIO expects them. @returns the CA's file */
+/** Makes a CA and a certificate of it for 127.0.0.1, localhost and store.example, as MinIO expects them. @returns the CA's file */
 async function makeCertificates(folder: string): Promise<string> {
   const openssl = (args: string[]) => promisify(execFile)('openssl', args, { cwd: folder });
   await mkdir(folder, { recursive: true });
@@ -192,7 +192,7 @@ async function makeCertificates(folder: string): Promise<string> {
     '-subj',
     '/CN=pgarc test CA',
   ]);
-  const names = ['-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost'];
+  const names = ['-addext', 'subjectAltName=IP:127.0.0.1,DNS:localhost,DNS:store.example'];
   await openssl([
     ...['req', '-x509', ...key, '-keyout', 'private.key', '-out', 'public.crt', '-subj', '/CN=localhost'],
     ...['-CA', 'ca.pem', '-CAkey', 'ca.key', ...names],

@@ -4,6 +4,7 @@ import type { Settings } from '../../config/settings.ts';
 import { messageOf, PgarcError } from '../../errors.ts';
 import type { Emit } from '../../report/events.ts';
 import { areRefused, credentialsOf } from './credentials.ts';
+import { readProxies } from './proxy.ts';
 import type { Secrets } from './secret-files.ts';
 import { stallLimit } from './session.ts';
 import { Transport } from './transport.ts';
@@ -30,14 +31,20 @@ const UNWANTED = [
  */
 export async function makeClient(settings: Settings, emit: Emit, secrets: string[] = []): Promise<S3Client> {
   const ca = settings.s3CaFile === undefined ? undefined : await readCa(settings.s3CaFile);
+  const proxies = readProxies(process.env, (message) => emit({ type: 'warning', message }));
   const transport = new Transport({
+    proxies,
     ...(ca === undefined ? {} : { ca }),
     requestTimeout: settings.requestTimeout,
     onRequest: (request) => emit({ type: 'storeRequest', ...request }),
   });
-  const credentials = credentialsOf(settings, ca, stallLimit(settings), (found) => {
-    secrets.push(...secretsOf(found).filter((secret) => !secrets.includes(secret)));
-  });
+  const credentials = credentialsOf(
+    settings,
+    { ca, proxies, requestTimeout: stallLimit(settings) },
+    (found) => {
+      secrets.push(...secretsOf(found).filter((secret) => !secrets.includes(secret)));
+    },
+  );
   const client = new S3Client({
     region: settings.s3Region,
     // Else a profile of AWS chooses another store than the one that messages, markers and daemons speak of.

@@ -5,6 +5,8 @@ import type { Settings } from '../../config/settings.ts';
 import { PgarcError } from '../../errors.ts';
 import { isRefusal } from './answer.ts';
 import { toCredentialsFailure } from './credentials-failure.ts';
+import type { Proxies } from './proxy.ts';
+import { ProxyAgent } from './proxy-agent.ts';
 import { findSecretFiles, type Secrets } from './secret-files.ts';
 
 type Credentials = NonNullable<S3ClientConfig['credentials']>;
@@ -16,6 +18,15 @@ const CONNECT_MS = 5_000;
 
 /** What credentials come from is asked anew this often at most, ms: a wrong key stays wrong, and a service has limits. */
 const RENEWAL_INTERVAL_MS = 5_000;
+
+/** How the services are reached that hand credentials out. */
+export interface ChainNetwork {
+  /** Certificates (PEM) that may have signed for them, beside the usual ones. */
+  ca: Buffer | undefined;
+  proxies: Proxies | undefined;
+  /** ms */
+  requestTimeout: number;
+}
 
 /** Credentials that may be exchanged under a running process, by an agent that writes files or by a service. */
 export class CredentialSource {
@@ -89,19 +100,16 @@ export function areRefused(error: unknown): boolean {
 
 /**
  * Static credentials when they are set, else AWS's default chain, which begins when it is first asked.
- * @param ca certificates (PEM) that may have signed for the chain's services, beside the usual ones
- * @param requestTimeout of the chain's requests, ms
  * @param onSecrets told of secrets that are found later
  * @throws PgarcError `setting-invalid`
  */
 export function credentialsOf(
   settings: Settings,
-  ca: Buffer | undefined,
-  requestTimeout: number,
+  network: ChainNetwork,
   onSecrets: (secrets: Secrets) => void = () => undefined,
 ): CredentialSource {
   const { awsAccessKeyId, awsSecretAccessKey } = settings;
-  if (awsAccessKeyId === undefined && awsSecretAccessKey === undefined) return chain(ca, requestTimeout);
+  if (awsAccessKeyId === undefined && awsSecretAccessKey === undefined) return chain(network);
   let identity = identityOf(settings);
   const reread = findSecretFiles(settings);
   return new CredentialSource(async (isNew) => {
@@ -127,11 +135,11 @@ function identityOf({ awsAccessKeyId, awsSecretAccessKey, awsSessionToken }: Sec
   };
 }
 
-function chain(ca: Buffer | undefined, requestTimeout: number): CredentialSource {
+function chain(network: ChainNetwork): CredentialSource {
   let made: ReturnType<typeof makeChain> | undefined;
   return new CredentialSource(async (isNew) => {
     try {
-      made ??= makeChain(ca, requestTimeout);
+      made ??= makeChain(network);
       const provider = await made;
       return await provider({ forceRefresh: isNew });
     } catch (error) {
@@ -145,12 +153,14 @@ function chain(ca: Buffer | undefined, requestTimeout: number): CredentialSource
  * that is not S3's. They get the SDK's own; it repeats nothing, src/store/retry.ts does. Files are read again
  * whenever the chain is asked, not remembered for the whole process.
  */
-async function makeChain(ca: Buffer | undefined, requestTimeout: number) {
+async function makeChain({ ca, proxies, requestTimeout }: ChainNetwork) {
+  const trust = ca === undefined ? {} : { ca: await withUsualCertificates(ca) };
+  const agent = proxies === undefined ? trust : new ProxyAgent({ ...trust, keepAlive: true }, proxies);
   const requestHandler = {
     connectionTimeout: Math.min(CONNECT_MS, requestTimeout),
     requestTimeout,
     throwOnRequestTimeout: true,
-    ...(ca === undefined ? {} : { httpsAgent: { ca: await withUsualCertificates(ca) } }),
+    httpsAgent: agent,
   };
   return defaultProvider({ clientConfig: { requestHandler, maxAttempts: 1 }, ignoreCache: true });
 }

@@ -129,7 +129,7 @@ function hintFor(status: number, code: string | undefined, isFromStore: boolean)
   if (code !== undefined && FULL_CODES.has(code)) {
     return 'Free space in the store, for instance with pgarc retain, or raise its quota.';
   }
-  if (status === 403 && (code === undefined || DENIAL.test(code))) {
+  if (status === 403 && isFromStore && (code === undefined || DENIAL.test(code))) {
     return 'Let these credentials get, put, list and delete objects under the prefix, and check the name of the bucket.';
   }
   if (status >= 300 && status < 400) return 'Check the region and the endpoint of the bucket.';

@@ -1,9 +1,12 @@
 import type { Agent, ClientRequest, IncomingMessage } from 'node:http';
+import type { Agent as HttpsAgent } from 'node:https';
 import { createSecureContext } from 'node:tls';
 import { checkAnswer, expectedAnswer, isObject } from './answer.ts';
 import { GatheredAgent } from './gathered-agent.ts';
 import { StalledError, startIdleTimer } from './idle-timer.ts';
 import { HttpAgent, httpRequest, httpsRequest } from './node-http.ts';
+import { findProxy, type Proxies } from './proxy.ts';
+import { authorizationFor, failedAt, ProxyAgent } from './proxy-agent.ts';
 
 /** Bytes written before the deadline starts anew; small enough for a line of 64 kbit/s. */
 const SLICE_BYTES = 128 * 1024;
@@ -36,6 +39,8 @@ export interface Answer {
 export interface TransportOptions {
   /** Certificates (PEM) that are trusted instead of the system's. */
   ca?: Buffer;
+  /** Of the environment. */
+  proxies?: Proxies | undefined;
   /** How long a request may stand still unless the request says otherwise, ms. */
   requestTimeout: number;
   /** Told of every request once it has ended. */
@@ -66,7 +71,8 @@ interface HandleOptions {
 export class Transport {
   readonly metadata = { handlerProtocol: 'http/1.1' };
   readonly #http: Agent;
-  readonly #https: GatheredAgent;
+  readonly #https: HttpsAgent;
+  readonly #proxies: Proxies | undefined;
   readonly #requestTimeout: number;
   readonly #onRequest: TransportOptions['onRequest'];
 
@@ -75,7 +81,10 @@ export class Transport {
     this.#http = new HttpAgent(agent);
     // One context for all connections: the certificates are parsed once.
     const trust = options.ca === undefined ? {} : { secureContext: createSecureContext({ ca: options.ca }) };
-    this.#https = new GatheredAgent({ ...agent, ...trust });
+    const direct = new GatheredAgent({ ...agent, ...trust });
+    const { proxies } = options;
+    this.#https = proxies === undefined ? direct : new ProxyAgent({ ...agent, ...trust }, proxies, direct);
+    this.#proxies = proxies;
     this.#requestTimeout = options.requestTimeout;
     this.#onRequest = options.onRequest;
   }
@@ -130,20 +139,32 @@ export class Transport {
   ): Promise<Answer> {
     const expected = expectedAnswer(request.method, request.query);
     const isTls = request.protocol === 'https:';
+    const host = request.hostname.replace(/^\[|\]$/g, '');
+    const port = request.port ?? (isTls ? 443 : 80);
+    const path = request.path + formatQuery(request.query);
+    // A proxy hands plain HTTP on by itself; for TLS the agent asks it for a connection.
+    const proxy = isTls ? undefined : findProxy(this.#proxies, 'http:', host, port);
+    const target =
+      proxy === undefined
+        ? { host, port, path, headers: request.headers }
+        : {
+            host: proxy.host,
+            port: proxy.port,
+            path: `http://${request.hostname}:${port}${path}`,
+            headers: { ...request.headers, ...authorizationFor(proxy) },
+          };
+    const send = isTls || proxy?.isTls ? httpsRequest : httpRequest;
     return new Promise((resolve, reject) => {
       signal?.throwIfAborted();
-      const outgoing = (isTls ? httpsRequest : httpRequest)({
+      const outgoing = send({
         method: request.method,
-        host: request.hostname.replace(/^\[|\]$/g, ''),
-        port: request.port ?? (isTls ? 443 : 80),
-        path: request.path + formatQuery(request.query),
-        headers: request.headers,
-        agent: isTls ? this.#https : this.#http,
+        ...target,
+        agent: isTls ? this.#https : proxy?.isTls ? undefined : this.#http,
       });
       let doing = `connecting to ${request.hostname}`;
       let isAnswered = false;
-      const idle = startIdleTimer(idleMs, () => outgoing.destroy(new StalledError(idleMs, doing)));
-      const onAbort = () => outgoing.destroy(signal!.reason);
+      const idle = startIdleTimer(idleMs, () => stop(new StalledError(idleMs, doing)));
+      const onAbort = () => stop(signal!.reason);
       signal?.addEventListener('abort', onAbort, { once: true });
       const settle = () => {
         idle.stop();
@@ -153,16 +174,21 @@ export class Transport {
         settle();
         reject(error);
       };
+      const stop = (error: unknown) => {
+        outgoing.destroy(error as Error);
+        // One that waits for its connection says nothing before it has it.
+        if (!isAnswered) fail(error);
+      };
       const onMove = () => {
         doing = 'the request was sent';
         idle.touch();
       };
       outgoing.once('socket', (socket) => {
         if (!socket.connecting) onMove();
-        else socket.once(isTls ? 'secureConnect' : 'connect', onMove);
+        else socket.once(send === httpsRequest ? 'secureConnect' : 'connect', onMove);
       });
-      outgoing.once('error', (error) => {
-        if (!isAnswered) fail(error);
+      outgoing.on('error', (error) => {
+        if (!isAnswered) fail(proxy === undefined ? error : failedAt(proxy, error));
       });
       outgoing.once('response', (incoming) => {
         isAnswered = true;
