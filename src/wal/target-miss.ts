@@ -59,7 +59,7 @@ function describeTarget(target: Target): string {
     case 'lsn':
       return `target LSN ${formatLsn(target.lsn)}`;
     case 'xid':
-      return `transaction ${target.xid}`;
+      return `transaction ${target.xid}${target.full === undefined ? '' : ` (${target.full} with its epoch)`}`;
     case 'name':
       return `restore point "${target.name}"`;
     case 'immediate':

@@ -15,7 +15,8 @@ export type Target =
   | { kind: 'immediate' }
   | { kind: 'time'; time: UnixMicros }
   | { kind: 'lsn'; lsn: Lsn }
-  | { kind: 'xid'; xid: number }
+  // `full` when it was given with its epoch, as pg_current_xact_id() tells it. PostgreSQL compares without, too.
+  | { kind: 'xid'; xid: number; full?: bigint }
   | { kind: 'name'; name: string };
 
 export interface TargetRequest {

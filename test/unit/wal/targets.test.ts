@@ -139,6 +139,9 @@ describe('resolveTarget', () => {
       backup: 'a',
       settings: { recovery_target_xid: '25' },
     });
+    expect(await resolve({ kind: 'xid', xid: 25, full: 2n ** 32n + 25n })).toMatchObject({
+      settings: { recovery_target_xid: '25' },
+    });
     expect(await resolve({ kind: 'name', name: 'release' })).toMatchObject({
       backup: 'a',
       settings: { recovery_target_name: 'release' },

@@ -14,6 +14,13 @@ describe('parseTarget', () => {
     });
   });
 
+  it('takes a transaction id with its epoch, as pg_current_xact_id() tells it', () => {
+    expect(parseTarget({ targetXid: '4294968000' })).toEqual({ kind: 'xid', xid: 704, full: 4294968000n });
+    const last = { kind: 'xid', xid: 4294967295, full: 18446744073709551615n };
+    expect(parseTarget({ targetXid: '18446744073709551615' })).toEqual(last);
+    expect(parseTarget({ targetXid: '0745' })).toEqual({ kind: 'xid', xid: 745 });
+  });
+
   it('takes a time without an offset as local', () => {
     const local = new Date(2026, 10, 21, 13, 5).getTime() * 1000;
     expect(parseTarget({ targetTime: '2026-11-21 13:05' })).toEqual({ kind: 'time', time: local });
@@ -29,6 +36,8 @@ describe('parseTarget', () => {
     [{ targetLsn: '12' }, /--target-lsn/],
     [{ targetXid: '2' }, /--target-xid/],
     [{ targetXid: '0x10' }, /--target-xid/],
+    [{ targetXid: '4294967298' }, /--target-xid/],
+    [{ targetXid: '18446744073709551616' }, /--target-xid/],
     [{ targetName: '' }, /--target-name/],
     [{ targetLsn: '0/1', targetName: 'x' }, /--target-lsn and --target-name/],
   ])('refuses %j', (options, message) => {
