@@ -39,6 +39,14 @@ export interface BackupSessionOptions {
 const WATCH_INTERVAL = 2_000;
 const NEW_NAMES = 15;
 
+/** What ends a long statement, or a long session, by the major version that brought it. */
+const LIMITS: readonly [name: string, since: number][] = [
+  ['statement_timeout', 0],
+  ['lock_timeout', 0],
+  ['idle_session_timeout', 14],
+  ['transaction_timeout', 17],
+];
+
 /** Key of the advisory lock: "pgar" and 1. */
 const LOCK_KEY = 0x70676172;
 /** The server needs a moment to notice that a killed process is gone, ms. */
@@ -125,11 +133,14 @@ async function callStop(session: PostgresSession, isNew: boolean): Promise<Stopp
   };
 }
 
-/** A backup may take longer than an administrator lets a session idle. */
+/**
+ * The checkpoint may take longer than an administrator allows a statement, and the backup than a session may idle.
+ * The session is never idle within a transaction.
+ */
 async function prepare(session: PostgresSession, facts: ServerFacts): Promise<void> {
-  const limits = ['statement_timeout', 'lock_timeout'];
-  if (majorVersion(facts.versionNumber) >= 14) limits.push('idle_session_timeout');
-  await session.query(limits.map((name) => `set ${name} = 0`).join('; '));
+  const major = majorVersion(facts.versionNumber);
+  const limits = LIMITS.filter(([, since]) => major >= since);
+  await session.query(limits.map(([name]) => `set ${name} = 0`).join('; '));
 }
 
 interface Watch {
