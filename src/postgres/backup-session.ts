@@ -3,6 +3,7 @@ import { PgarcError } from '../errors.ts';
 import { parseBackupLabel } from './backup-label.ts';
 import type { PostgresSession } from './connection.ts';
 import type { Lsn } from './lsn.ts';
+import { NEEDS_PRIMARY } from './needs-primary.ts';
 import { requireLsn, type ServerFacts } from './server.ts';
 import { majorVersion } from './version.ts';
 
@@ -80,6 +81,7 @@ export async function lockBackups(session: PostgresSession, signal: AbortSignal)
 /**
  * Starts a backup with a fast checkpoint, on a primary or a standby, and watches over it.
  * PostgreSQL: pg_backup_start (pg_start_backup before 15), non-exclusive.
+ * @throws PgarcError `refused`, retryable, for a standby that follows a timeline on which it has had no restartpoint
  */
 export async function startBackupSession(
   session: PostgresSession,
@@ -91,7 +93,11 @@ export async function startBackupSession(
   const call = isNew ? 'pg_backup_start($1, true)' : 'pg_start_backup($1, true, false)';
   const [started] = await session.query(`select ${call}::text as lsn`, [options.label], options.signal);
   const startLsn = requireLsn(started?.lsn);
-  const { checkpointed: timeline } = await readTimelines(session);
+  const { checkpointed: timeline, newest, recovering } = await readTimelines(session);
+  if (recovering && newest !== timeline) {
+    await giveUp(session, isNew);
+    throw describeStale(timeline, newest);
+  }
   const ended = new AbortController();
   const watch = watchBackup(session, facts.inRecovery, timeline, options, ended);
 
@@ -104,6 +110,8 @@ export async function startBackupSession(
       ended.signal.throwIfAborted();
       await checkServer(session, facts.inRecovery, timeline);
       const stopped = await callStop(session, isNew);
+      // A standby may have gone over to another timeline between the two, and the backup's end is there then.
+      await checkServer(session, facts.inRecovery, timeline);
       const label = parseBackupLabel(stopped.backupLabel);
       if (label.timeline !== timeline || label.startLsn !== startLsn) {
         throw new PgarcError('failed', 'the backup label does not belong to the backup that was started', {
@@ -114,11 +122,7 @@ export async function startBackupSession(
     },
     async abandon() {
       await watch.stop();
-      try {
-        await callStop(session, isNew);
-      } catch {
-        // The server aborts the backup itself when the session ends.
-      }
+      await giveUp(session, isNew);
     },
   };
 }
@@ -131,6 +135,14 @@ async function callStop(session: PostgresSession, isNew: boolean): Promise<Stopp
     backupLabel: String(row?.labelfile ?? ''),
     tablespaceMap: String(row?.spcmapfile ?? ''),
   };
+}
+
+async function giveUp(session: PostgresSession, isNew: boolean): Promise<void> {
+  try {
+    await callStop(session, isNew);
+  } catch {
+    // The server aborts the backup itself when the session ends.
+  }
 }
 
 /**
@@ -208,6 +220,20 @@ async function checkServer(session: PostgresSession, inRecovery: boolean, timeli
       },
     );
   }
+}
+
+/** Such a backup would need WAL of two timelines, and could only be restored along the newer one. */
+function describeStale(checkpointed: number, newest: number): PgarcError {
+  return new PgarcError(
+    'refused',
+    `this standby follows timeline ${newest}, but its last restartpoint is on timeline ${checkpointed}`,
+    {
+      hint: 'On the primary run: checkpoint; and try again when this standby has replayed it, or take the backup on the primary.',
+      // The primary makes one in its own time after a failover.
+      retryable: true,
+      details: { reason: NEEDS_PRIMARY },
+    },
+  );
 }
 
 interface Timelines {
