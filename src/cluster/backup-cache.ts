@@ -1,5 +1,6 @@
 import type { Backup } from '../backup/catalog.ts';
 import type { Emit } from '../report/events.ts';
+import { formatCount } from '../report/units.ts';
 import { bodyOf, formatList, formatTable, parseList, type StoredList } from './backup-list.ts';
 import type { Etcd, KeyValue } from './etcd.ts';
 import type { ClusterKeys } from './keys.ts';
@@ -105,7 +106,7 @@ async function writeTable(
   if (omitted > 0) {
     emit({
       type: 'warning',
-      message: `the list in etcd is without the oldest ${omitted} backups: etcd takes no longer values`,
+      message: `the list in etcd is without the oldest ${formatCount(omitted, 'backup')}: etcd takes no longer values`,
     });
   }
   return swap(etcd, keys.waleBackupList, text, stored, signal);

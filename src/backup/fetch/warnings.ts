@@ -19,7 +19,9 @@ export function collectWarnings(
   const [foreign] = kept.foreign;
   if (foreign !== undefined) {
     warnings.push(
-      `${kept.foreign.length} files that the backup does not list were left out, the first is ${foreign}`,
+      kept.foreign.length === 1
+        ? `1 file that the backup does not list was left out: ${foreign}`
+        : `${kept.foreign.length} files that the backup does not list were left out, the first is ${foreign}`,
     );
   }
   for (const { path, target } of kept.links) {

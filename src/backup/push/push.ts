@@ -9,6 +9,7 @@ import { NEEDS_PRIMARY } from '../../postgres/needs-primary.ts';
 import { readCurrentLsn, readServerFacts, type ServerFacts } from '../../postgres/server.ts';
 import { majorVersion, requireKnownVersion } from '../../postgres/version.ts';
 import type { Emit } from '../../report/events.ts';
+import { formatCount } from '../../report/units.ts';
 import type { ObjectStore } from '../../store/store.ts';
 import { ensureIdentity } from '../../wal/identity.ts';
 import { nameFullBackup } from '../format/backup-name.ts';
@@ -203,7 +204,7 @@ async function copyFiles(
     (each) => walkDataDirectory(pgdata, { versionDirectory, logDirectory }, emit, each),
     (each) => proveArchiving({ ...server, store, emit }, backup, options.archiveTimeout, each),
   ]);
-  tell(deps, `copying ${walk.files.length} files`);
+  tell(deps, `copying ${formatCount(walk.files.length, 'file')}`);
   const { startLsn } = backup;
   const pages = facts.dataChecksums
     ? new PageChecker({ ...facts, startLsn, emit, signal, currentLsn: () => readCurrentLsn(session) })

@@ -1,6 +1,6 @@
 import type { ErrorCode } from '../../errors.ts';
 import type { PgarcEvent } from '../events.ts';
-import { formatDuration } from '../units.ts';
+import { formatCount, formatDuration } from '../units.ts';
 import type { News } from './notice.ts';
 
 /** WAL that cannot be archived for so long is worth a notice, ms. */
@@ -66,7 +66,10 @@ export class ArchiveWatch {
     if (first === undefined || this.#waiting === 0) return;
     const failing = now() - first.since;
     if (failing < patience) return;
-    const waiting = this.#waiting === undefined ? '' : `, ${this.#waiting} files wait`;
+    const waiting =
+      this.#waiting === undefined
+        ? ''
+        : `, ${formatCount(this.#waiting, 'file')} ${this.#waiting === 1 ? 'waits' : 'wait'}`;
     noteTrouble({
       subject: 'archive',
       kind: 'archiveStuck',

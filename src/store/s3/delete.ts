@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { DeleteObjectCommand, DeleteObjectsCommand, type _Error as ObjectError } from '@aws-sdk/client-s3';
 import type { PgarcError } from '../../errors.ts';
+import { formatCount } from '../../report/units.ts';
 import { isRefusal } from './answer.ts';
 import { storeError } from './failure.ts';
 import { request, type S3Session } from './session.ts';
@@ -97,7 +98,7 @@ async function deleteOne(session: S3Session, key: string, signal?: AbortSignal):
 function keysRefused(session: S3Session, operation: string, errors: readonly ObjectError[]): PgarcError {
   const { Key = '', Code = '', Message = '' } = errors[0]!;
   const key = Key.slice(session.prefix.length);
-  const reason = `${errors.length} objects stay, the first is ${key}: ${Code} (${Message})`;
+  const reason = `${formatCount(errors.length, 'object')} ${errors.length === 1 ? 'stays' : 'stay'}, the first is ${key}: ${Code} (${Message})`;
   return storeError(reason, operation, session, {
     retryable: errors.every(({ Code = '' }) => PASSING.has(Code)),
     details: {
