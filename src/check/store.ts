@@ -7,6 +7,9 @@ import type { Finding } from './finding.ts';
 /** Probe objects, which nothing else reads. */
 export const PROBE_PREFIX = 'pgarc/check/';
 
+/** How long the probe of a check that failed is being removed, ms. */
+const CLEAN_UP_TIMEOUT = 5_000;
+
 /**
  * Does everything with an object of its own that archiving needs of a store: write, write only if absent, read,
  * list, delete. What it wrote it removes, whatever happens.
@@ -17,17 +20,21 @@ export async function checkStore(store: ObjectStore, signal: AbortSignal): Promi
   const key = `${PROBE_PREFIX}${randomUUID()}`;
   const body = Buffer.from(`probe of pgarc check at ${new Date().toISOString()}\n`);
   let isConditional: boolean;
+  await store.put(key, body, { signal });
   try {
-    await store.put(key, body, { signal });
     const read = await store.get(key, { signal });
     if (read === undefined || !read.equals(body)) throw failProbe(store, 'does not return what was written');
-    isConditional = (await store.putIfAbsent(key, Buffer.from('another\n'), { signal })) === 'exists';
+    const outcome = await store.putIfAbsent(key, Buffer.from('another\n'), { signal });
+    // A store that refuses the condition is asked whether there is an object, and answers that well.
+    isConditional = outcome === 'exists' && store.knowsCondition !== false;
     const keys: string[] = [];
     for await (const object of store.list(PROBE_PREFIX, { signal })) keys.push(object.key);
     if (!keys.includes(key)) throw failProbe(store, 'does not list what was written');
-  } finally {
-    // Not with the signal: also a check that is interrupted cleans up.
-    await store.delete([key]);
+    await store.delete([key], { signal });
+  } catch (error) {
+    // A check that is interrupted cleans up too. What went wrong first is what is told.
+    await store.delete([key], { signal: AbortSignal.timeout(CLEAN_UP_TIMEOUT) }).catch(() => undefined);
+    throw error;
   }
   if ((await store.get(key, { signal })) !== undefined)
     throw failProbe(store, 'still returns what was deleted');
@@ -36,7 +43,7 @@ export async function checkStore(store: ObjectStore, signal: AbortSignal): Promi
   return {
     name: 'store',
     status: 'warning',
-    message: `${store.location} replaces an object that should only be created when absent`,
+    message: `${store.location} cannot create an object only when it is absent`,
     hint: 'Two primaries could overwrite each other there: use a store that knows If-None-Match.',
   };
 }

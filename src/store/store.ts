@@ -16,6 +16,13 @@ export interface ObjectStore {
   readonly isLocal?: boolean;
 
   /**
+   * False where `putIfAbsent` asks first whether there is an object, which two writers at once can get past: the
+   * store has refused its condition, or whoever saw that it ignores it has said so here. Stores that always can have
+   * no such property.
+   */
+  knowsCondition?: boolean;
+
+  /**
    * Stores `body` under `key`, whole or not at all; an older object is replaced.
    * The buffers are free for reuse when the promise settles.
    */

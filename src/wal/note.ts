@@ -10,6 +10,8 @@ export interface ArchiveNote {
   systemIdentifier?: bigint | undefined;
   /** Of the segments this host pushed last: what it stores under another was compared with it once. */
   extension?: string | undefined;
+  /** The store replaces what should only be created when absent (identity.ts). */
+  ignoresCondition?: boolean | undefined;
 }
 
 /** Counts writes: the daemon makes several at the same time. */
@@ -23,11 +25,12 @@ export async function readNote(spool: string, store: string): Promise<ArchiveNot
   try {
     const note: unknown = JSON.parse(await readFile(notePath(spool, store), 'utf8'));
     if (typeof note !== 'object' || note === null) return {};
-    const { location: whose, systemIdentifier: id, extension } = note as Record<string, unknown>;
+    const { location: whose, systemIdentifier: id, ...rest } = note as Record<string, unknown>;
     if (whose !== store) return {};
     return {
       systemIdentifier: typeof id === 'string' && /^[0-9]{1,20}$/.test(id) ? BigInt(id) : undefined,
-      extension: typeof extension === 'string' ? extension : undefined,
+      extension: typeof rest.extension === 'string' ? rest.extension : undefined,
+      ignoresCondition: rest.ignoresCondition === true ? true : undefined,
     };
   } catch {
     return {};
@@ -42,6 +45,7 @@ export async function writeNote(spool: string, store: string, note: ArchiveNote,
     location: store,
     systemIdentifier: note.systemIdentifier?.toString(),
     extension: note.extension,
+    ignoresCondition: note.ignoresCondition,
   });
   try {
     await mkdir(spool, { recursive: true });

@@ -134,8 +134,8 @@ async function store(
   }
   const storedBytes = await create(deps, key, prepared, signal);
   if (isSegment && note.extension !== extension) {
-    const { systemIdentifier } = await readNote(deps.spool, deps.store.name);
-    await writeNote(deps.spool, deps.store.name, { systemIdentifier, extension }, deps.emit);
+    const noted = await readNote(deps.spool, deps.store.name);
+    await writeNote(deps.spool, deps.store.name, { ...noted, extension }, deps.emit);
   }
   return storedBytes;
 }

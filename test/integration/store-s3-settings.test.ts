@@ -46,6 +46,16 @@ test('uploads carry a checksum, an unsigned payload and no Expect', async () => 
   expect(uploads[0]!.headers['x-amz-checksum-crc32']).toBe(Buffer.from('cbf43926', 'hex').toString('base64'));
 });
 
+test('a store that is known to ignore If-None-Match is asked first whether there is an object', async () => {
+  const store = await open();
+  store.knowsCondition = false;
+  expect(await store.putIfAbsent('x', Buffer.from('x'))).toBe('stored');
+  expect(await store.putIfAbsent('x', Buffer.from('y'))).toBe('exists');
+  expect(proxy.requests.map(({ method }) => method)).toEqual(['GET', 'PUT', 'GET']);
+  expect(proxy.requests[1]!.headers['if-none-match']).toBeUndefined();
+  expect(String(await store.get('x'))).toBe('x');
+});
+
 test('a listing of which little is wanted is one request for so much', async () => {
   const store = await open();
   for (const key of ['a', 'b', 'c']) await store.put(key, Buffer.from(key));

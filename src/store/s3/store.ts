@@ -51,6 +51,13 @@ export async function openS3Store(
     location: formatStoreLocation(location),
     name: `${formatStoreLocation(location)} at ${session.endpoint}, region ${settings.s3Region}`,
 
+    get knowsCondition() {
+      return session.knowsCondition;
+    },
+    set knowsCondition(knows) {
+      session.knowsCondition = knows;
+    },
+
     async put(key, body, { signal } = {}) {
       assertKey(key);
       await putObject(session, key, body, { signal });

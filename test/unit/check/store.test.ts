@@ -20,6 +20,17 @@ it('warns of one that ignores the condition', async () => {
   expect(await checkStore(new Careless(), signal)).toMatchObject({ status: 'warning' });
 });
 
+it('warns of one that has refused the condition and is asked first instead', async () => {
+  class Refusing extends MemoryStore {
+    knowsCondition = true;
+    override async putIfAbsent(key: string, body: Uint8Array): Promise<'stored' | 'exists'> {
+      this.knowsCondition = false;
+      return super.putIfAbsent(key, body);
+    }
+  }
+  expect(await checkStore(new Refusing(), signal)).toMatchObject({ status: 'warning' });
+});
+
 it('fails for one that returns something else, and still cleans up', async () => {
   const store = new MemoryStore();
   store.beforeGet = (key) => void store.objects.set(key, Buffer.from('stale'));
