@@ -1,4 +1,5 @@
 import {
+  chmod,
   chown,
   lstat,
   mkdir,
@@ -164,4 +165,20 @@ test('a linked pg_tblspc is backed up with its tablespaces, and comes back as a 
   await verifyRestored(dataDir);
   const restored = await startRestored(dataDir, store.env);
   expect(await restored.value('SELECT count(*) FROM t')).toBe('5000');
+});
+
+test("tablespaces' directories have the mode of the data directory, as with initdb --allow-group-access", async () => {
+  const location = await makeOwnedDirectory(join(await makeTemporaryFolder('ts'), 'open'));
+  const store = await makeStore('folder');
+  const server = await startPostgres({ archive: true, env: store.env, start: false });
+  await chmod(server.dataDir, 0o750);
+  await server.start();
+  await server.query(`CREATE TABLESPACE open LOCATION '${location}'`);
+  const oid = await server.value("SELECT oid FROM pg_tablespace WHERE spcname = 'open'");
+  await mustRunPgarc(['backup-push', server.dataDir], { env: { ...store.env, ...server.env } });
+
+  const root = await makeTemporaryFolder('root');
+  const { dataDir } = await restore(store.env, ['--tablespace-root', root]);
+  for (const directory of [location, dataDir, join(root, oid)])
+    expect([directory, (await stat(directory)).mode & 0o777]).toEqual([directory, 0o750]);
 });

@@ -114,6 +114,7 @@ export async function fetchBackup(
     emit({ type: 'phase', operation: 'restore', text: `restoring ${backup.name} into ${pgdata}` });
     const { concurrency } = options;
     await runSteps({ store, tree, kept, progress }, steps, { tablespaces, concurrency }, signal);
+    dressTablespaces(tablespaces, owner, kept.rootMode);
     progress.tell();
     emit({ type: 'phase', operation: 'restore', text: 'making it durable' });
     const recovery =
@@ -186,6 +187,16 @@ async function makeTree(
     if (owner !== undefined) await lchown(link, owner.uid, owner.gid);
   }
   return tree;
+}
+
+/** Gives tablespaces' directories, which no backup has an entry of, the data directory's mode, as PostgreSQL does. */
+function dressTablespaces(
+  tablespaces: readonly Tablespace[],
+  owner: Owner | undefined,
+  mode: number | undefined,
+): void {
+  if (mode === undefined) return;
+  for (const { to } of tablespaces) new Tree(to, owner).makeDirectory('', mode);
 }
 
 function requireUsable(backup: Backup): Backup {
