@@ -41,7 +41,7 @@ export interface ObjectStore {
    * untouched until the iterator is asked for the next one; the store copies what it keeps longer.
    * @returns bytes stored
    */
-  putStream(key: string, body: AsyncIterable<Uint8Array>, options?: RequestOptions): Promise<number>;
+  putStream(key: string, body: AsyncIterable<Uint8Array>, options?: PutStreamOptions): Promise<number>;
 
   /**
    * `putStream` that stores only when nothing is stored under `key`, decided by the request that completes
@@ -98,6 +98,14 @@ export type PutOutcome = 'stored' | 'exists';
 
 export interface RequestOptions {
   signal?: AbortSignal | undefined;
+}
+
+export interface PutStreamOptions extends RequestOptions {
+  /**
+   * Bytes that the stream has at most, as far as that is known: a hint by which a store cuts it into parts of one
+   * size. One that gets larger all the same is stored, too.
+   */
+  expected?: number | undefined;
 }
 
 export interface GetOptions extends RequestOptions {

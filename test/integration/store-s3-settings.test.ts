@@ -46,6 +46,15 @@ test('uploads carry a checksum, an unsigned payload and no Expect', async () => 
   expect(uploads[0]!.headers['x-amz-checksum-crc32']).toBe(Buffer.from('cbf43926', 'hex').toString('base64'));
 });
 
+test('a stream that is expected to get huge goes up in larger parts', async () => {
+  const store = await open();
+  await store.putStream('x', chunks(Buffer.alloc(20 * 2 ** 20)), { expected: 100 * 2 ** 30 });
+  const sizes = proxy.requests.flatMap(({ method, headers }) =>
+    method === 'PUT' ? Number(headers['content-length']) : [],
+  );
+  expect(sizes.sort()).toEqual([12 * 2 ** 20, 8 * 2 ** 20]);
+});
+
 test('a store that is known to ignore If-None-Match is asked first whether there is an object', async () => {
   const store = await open();
   store.knowsCondition = false;

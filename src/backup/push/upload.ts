@@ -81,7 +81,9 @@ export async function uploadFiles(
         signal: partSignal,
       });
       const body = progress.count(compressChunks(source, encoder, pool, partSignal));
-      const storedSize = await store.putStream(partitionKey(backup, name), body, { signal: partSignal });
+      const expected = Math.ceil(part.size / CHUNK_SIZE) * encoder.bound(CHUNK_SIZE);
+      const key = partitionKey(backup, name);
+      const storedSize = await store.putStream(key, body, { signal: partSignal, expected });
       return { name, storedSize, members };
     },
     signal,

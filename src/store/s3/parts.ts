@@ -13,15 +13,19 @@ export interface Part {
   isLast: boolean;
 }
 
-/** Cuts a stream into parts; an empty stream is one empty part. */
+/**
+ * Cuts a stream into parts; an empty stream is one empty part.
+ * @param expected bytes of the stream, at most, where that is known
+ */
 export async function* cutIntoParts(
   body: AsyncIterable<Uint8Array>,
   pool: BufferPool,
   key: string,
   signal: AbortSignal,
+  expected?: number,
 ): AsyncGenerator<Part> {
   let number = 1;
-  let buffer: Buffer | undefined = await pool.take(partSize(number), signal);
+  let buffer: Buffer | undefined = await pool.take(partSize(number, expected), signal);
   let filled = 0;
   try {
     for await (const chunk of untilAborted(body, signal)) {
@@ -33,8 +37,8 @@ export async function* cutIntoParts(
           pool.send(full);
           yield { number, buffer: full, bytes: full, isLast: false };
           number += 1;
-          if (number > MAX_PARTS) throw tooLarge(key);
-          buffer = await pool.takeNext(partSize(number), signal);
+          if (number > MAX_PARTS) throw tooLarge(key, expected);
+          buffer = await pool.takeNext(partSize(number, expected), signal);
           filled = 0;
         }
         const length = Math.min(chunk.length - offset, buffer.length - filled);
@@ -52,6 +56,9 @@ export async function* cutIntoParts(
   }
 }
 
-function tooLarge(key: string): PgarcError {
-  return new PgarcError('failed', `${key} is larger than the ${largestStream()} bytes an upload can hold`);
+function tooLarge(key: string, expected: number | undefined): PgarcError {
+  return new PgarcError(
+    'failed',
+    `${key} is larger than the ${largestStream(expected)} bytes an upload can hold`,
+  );
 }

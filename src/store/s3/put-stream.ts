@@ -1,4 +1,4 @@
-import type { PutOutcome } from '../store.ts';
+import type { PutOutcome, PutStreamOptions } from '../store.ts';
 import type { BufferPool } from './buffer-pool.ts';
 import { abortUpload, completeUpload, createUpload, type Upload, uploadPart } from './multipart.ts';
 import { cutIntoParts } from './parts.ts';
@@ -21,7 +21,7 @@ export async function putObjectStream(
   key: string,
   body: AsyncIterable<Uint8Array>,
   isConditional: boolean,
-  signal: AbortSignal | undefined,
+  { signal, expected }: PutStreamOptions,
 ): Promise<StreamResult> {
   // Stops the source and all parts when one of them fails.
   const stop = new AbortController();
@@ -32,7 +32,7 @@ export async function putObjectStream(
   let upload: Upload | undefined;
   let bytes = 0;
   try {
-    for await (const part of cutIntoParts(body, pool, key, stop.signal)) {
+    for await (const part of cutIntoParts(body, pool, key, stop.signal, expected)) {
       bytes += part.bytes.length;
       if (part.isLast && part.number === 1) {
         const outcome = await putWhole(session, key, part.bytes, isConditional, stop.signal).finally(() =>

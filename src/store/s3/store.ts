@@ -66,13 +66,13 @@ export async function openS3Store(
       assertKey(key);
       return putObjectIfAbsent(session, key, body, { signal });
     },
-    async putStream(key, body, { signal } = {}) {
+    async putStream(key, body, options = {}) {
       assertKey(key);
-      return (await putObjectStream(session, pool, key, body, false, signal)).bytes;
+      return (await putObjectStream(session, pool, key, body, false, options)).bytes;
     },
     async putStreamIfAbsent(key, body, { signal } = {}) {
       assertKey(key);
-      return (await putObjectStream(session, pool, key, body, true, signal)).outcome;
+      return (await putObjectStream(session, pool, key, body, true, { signal })).outcome;
     },
     async get(key, { signal, maxBytes = DEFAULT_MAX_BYTES } = {}) {
       assertKey(key);

@@ -15,13 +15,32 @@ test('parts grow so that huge streams fit', () => {
   expect(largestStream()).toBeGreaterThan(490 * 1024 * MIB);
 });
 
-async function cut(sizes: number[]): Promise<{ length: number; isLast: boolean }[]> {
+const GIB = 1024 * MIB;
+
+test.each([
+  [1, 8],
+  [8 * GIB, 8],
+  [70 * GIB, 8],
+  [100 * GIB, 12],
+  [400 * GIB, 46],
+  [600 * GIB, 64],
+])('parts of a stream of at most %d bytes have one size, %d MiB', (expected, size) => {
+  const count = Math.ceil(expected / (size * MIB));
+  expect(count).toBeLessThan(MAX_PARTS);
+  expect(new Set([1, 1001, 5000, count].map((number) => partSize(number, expected)))).toEqual(
+    new Set([size * MIB]),
+  );
+  // Should it be a little more after all, or much: there is room.
+  expect(largestStream(expected)).toBeGreaterThan(Math.max(130 * GIB, expected * 1.04));
+});
+
+async function cut(sizes: number[], expected?: number): Promise<{ length: number; isLast: boolean }[]> {
   const pool = makeBufferPool(2 * PART_BYTES, PART_BYTES);
   const parts = [];
   async function* source() {
     for (const size of sizes) yield new Uint8Array(size);
   }
-  for await (const part of cutIntoParts(source(), pool, 'x', new AbortController().signal)) {
+  for await (const part of cutIntoParts(source(), pool, 'x', new AbortController().signal, expected)) {
     parts.push({ length: part.bytes.length, isLast: part.isLast });
     pool.give(part.buffer);
   }
@@ -46,6 +65,11 @@ test.each([
   const parts = await cut(sizes);
   expect(parts.map(({ length }) => length)).toEqual(expected);
   expect(parts.map(({ isLast }) => isLast)).toEqual(expected.map((_, i) => i === expected.length - 1));
+});
+
+test('what is known of a stream beforehand makes its parts larger', async () => {
+  const parts = await cut([20 * MIB], 100 * GIB);
+  expect(parts.map(({ length }) => length)).toEqual([12 * MIB, 8 * MIB]);
 });
 
 test('the pool hands out no more than its limit, in turn, and reuses', async () => {
