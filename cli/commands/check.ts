@@ -4,6 +4,7 @@ import { describeFailure } from '../../src/check/finding.ts';
 import { describeOrigin, type ResolvedSettings } from '../../src/config/resolve.ts';
 import type { Settings } from '../../src/config/settings.ts';
 import { EXIT_VERIFICATION_FAILED, EXIT_WARNINGS, isPgarcError } from '../../src/errors.ts';
+import { checkTogether } from '../check-settings.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
 
@@ -37,6 +38,7 @@ async function* findAll(context: CliContext): AsyncGenerator<Finding> {
   try {
     const resolved = await context.resolveSettings();
     settings = resolved.settings;
+    await checkTogether(settings);
     const { requireStore } = await import('../../src/store/open.ts');
     yield describeSettings(requireStore(settings), resolved);
   } catch (error) {

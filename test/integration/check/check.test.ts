@@ -94,4 +94,6 @@ test('a server that does not answer', async () => {
   expect([gone.code, gone.status.postgres, gone.status['round-trip']]).toEqual([7, 'failed', 'skipped']);
   const unset = await check({ PGARC_SPOOL: env.PGARC_SPOOL });
   expect([unset.code, unset.status]).toEqual([2, { settings: 'failed' }]);
+  const contradicting = await check({ ...env, PGARC_SCHEDULE_BACKUP_JITTER: '1h' });
+  expect([contradicting.code, contradicting.status]).toEqual([2, { settings: 'failed' }]);
 });

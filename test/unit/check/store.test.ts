@@ -37,3 +37,22 @@ it('fails for one that returns something else, and still cleans up', async () =>
   await expect(checkStore(store, signal)).rejects.toThrow('does not return what was written');
   expect(store.objects.size).toBe(0);
 });
+
+it('tells what went wrong first, and removes nothing where nothing was stored', async () => {
+  class Gone extends MemoryStore {
+    deletions = 0;
+    override async delete(): Promise<void> {
+      this.deletions += 1;
+      throw new Error('delete failed');
+    }
+  }
+  const unwritable = new Gone();
+  unwritable.put = () => Promise.reject(new Error('put failed'));
+  await expect(checkStore(unwritable, signal)).rejects.toThrow('put failed');
+  expect(unwritable.deletions).toBe(0);
+
+  const unreadable = new Gone();
+  unreadable.beforeGet = () => Promise.reject(new Error('get failed'));
+  await expect(checkStore(unreadable, signal)).rejects.toThrow('get failed');
+  expect(unreadable.deletions).toBe(1);
+});
