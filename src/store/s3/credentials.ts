@@ -3,7 +3,7 @@ import type { S3ClientConfig } from '@aws-sdk/client-s3';
 import { defaultProvider } from '@aws-sdk/credential-provider-node';
 import type { Settings } from '../../config/settings.ts';
 import { PgarcError } from '../../errors.ts';
-import { isRefusal } from './answer.ts';
+import { isRefusal, S3Refusal } from './answer.ts';
 import { toCredentialsFailure } from './credentials-failure.ts';
 import type { Proxies } from './proxy.ts';
 import { ProxyAgent } from './proxy-agent.ts';
@@ -87,6 +87,9 @@ function areSame(one: Identity, other: Identity): boolean {
 
 /** Whether the store refused the credentials as such, in the words of S3, MinIO and Ceph. */
 export function areRefused(error: unknown): boolean {
+  // S3's answer to HEAD has no words; its status for a token that expired has nearly no other cause.
+  if (error instanceof S3Refusal && error.isFromStore && error.status === 400 && error.code === undefined)
+    return true;
   return isRefusal(
     error,
     'ExpiredToken',

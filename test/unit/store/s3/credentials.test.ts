@@ -27,8 +27,9 @@ beforeEach(async () => {
   const server = createServer((request, response) => {
     const token = String(request.headers['x-amz-security-token']);
     asked.push(token);
+    response.setHeader('x-amz-request-id', '1').setHeader('last-modified', new Date().toUTCString());
     request.resume().once('end', () => {
-      if (token === right) response.setHeader('etag', '"1"');
+      if (token === right) response.setHeader('etag', '"1"').setHeader('content-length', 0);
       else response.statusCode = 400;
       response.end(
         token === right ? '' : `<Error><Code>${refusal}</Code><Message>${token}?</Message></Error>`,
@@ -101,6 +102,16 @@ test.each(['ExpiredToken', 'InvalidAccessKeyId', 'SignatureDoesNotMatch'])(
     expect(asked).toHaveLength(4);
   },
 );
+
+test('an answer without words, as HEAD has it, is understood', async () => {
+  await writeProfile('first');
+  const store = await open({ AWS_SHARED_CREDENTIALS_FILE: join(folder, 'credentials') });
+  await store.put('x', Buffer.from('x'));
+  right = 'second';
+  await writeProfile('second');
+  expect(await store.head('x')).toMatchObject({ size: 0 });
+  expect(asked).toEqual(['first', 'first', 'second']);
+});
 
 test('a token from a source that is stronger than the file stays', async () => {
   const file = join(folder, 'token');
