@@ -1,3 +1,4 @@
+import { formatStart } from '../src/backup/fetch/elsewhere.ts';
 import type { FetchOptions, FetchResult } from '../src/backup/fetch/fetch.ts';
 import { quoteSetting } from '../src/backup/fetch/recovery-settings.ts';
 import { formatLsn } from '../src/postgres/lsn.ts';
@@ -59,7 +60,7 @@ function describeRecovery(result: FetchResult, options: FetchOptions): string[] 
 
 function nextSteps(result: FetchResult, options: FetchOptions): string[] {
   const pgdata = quoteForShell(result.pgdata);
-  const start = ['Start it:', `pg_ctl -D ${pgdata} start`];
+  const start = ['Start it:', formatStart(result.pgdata, result.configuredDataDirectory)];
   if (result.signalFile === undefined) return formatSteps([...rawSteps(pgdata, options), start]);
   const steps = [start];
   steps.push([

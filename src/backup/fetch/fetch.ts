@@ -12,6 +12,7 @@ import { resolveChain } from './chain.ts';
 import { type Choice, chooseBackup } from './choose-backup.ts';
 import { type BackupContents, readContents } from './contents.ts';
 import { requireSpace } from './destination.ts';
+import { findElsewhere, warnOfElsewhere } from './elsewhere.ts';
 import { keepNothing } from './extract.ts';
 import { findTablespaces } from './find-tablespaces.ts';
 import { finishTree } from './finish.ts';
@@ -68,6 +69,8 @@ export interface FetchResult {
   bytes: number;
   storedBytes: number;
   durationMs: number;
+  /** What data_directory in the restored postgresql.conf names, when that is another directory. */
+  configuredDataDirectory: string | undefined;
   /** What makes the restore less than perfect. */
   warnings: readonly string[];
 }
@@ -142,6 +145,7 @@ export async function fetchBackup(
     await own?.abandon(emit);
     throw error;
   }
+  const elsewhere = await findElsewhere(pgdata);
   return {
     backup,
     basedOn: chain.slice(0, -1).map((link) => link.backup.name),
@@ -155,7 +159,11 @@ export async function fetchBackup(
     bytes: progress.doneBytes,
     storedBytes: progress.storedBytes,
     durationMs: performance.now() - started,
-    warnings: [...warnings, ...leftOut, ...collectWarnings(newest, kept, progress, owner)],
+    configuredDataDirectory: elsewhere,
+    warnings: [
+      ...[...warnings, ...leftOut, ...collectWarnings(newest, kept, progress, owner)],
+      ...(elsewhere === undefined ? [] : [warnOfElsewhere(pgdata, elsewhere)]),
+    ],
   };
 }
 
