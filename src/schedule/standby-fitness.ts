@@ -7,8 +7,8 @@ import type { ServerState } from './server-watch.ts';
 const REST = 10 * 60_000;
 
 /**
- * Beside a quiet primary a standby cannot take a backup: nothing makes a new restartpoint or ends a segment. After
- * such a failure it is not fit for a while, so that another node leads and tries again; a primary does both itself.
+ * Beside a quiet primary, and right after a failover, a standby cannot take a backup: nothing has made a new
+ * restartpoint or ended a segment. After such a failure it is not fit for a while, so that another node leads and tries again; a primary does both itself.
  */
 export class StandbyFitness {
   readonly #clock: Pick<Clock, 'elapsed'>;
@@ -35,6 +35,10 @@ export class StandbyFitness {
   judge(state: ServerState): ServerState {
     if (state.role !== 'replica' || state.reason !== undefined) return state;
     if (this.#clock.elapsed() >= this.#until) return state;
-    return { ...state, reason: 'its last backup failed because the primary is quiet' };
+    return {
+      ...state,
+      reason:
+        'its last backup waited for what only its primary does: a checkpoint, or the end of a WAL segment',
+    };
   }
 }
