@@ -1,10 +1,12 @@
 import { afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest';
+import type { Settings } from '../../src/config/settings.ts';
 import type { PgarcError } from '../../src/errors.ts';
 import { openStore } from '../../src/store/open.ts';
 import type { ObjectStore } from '../../src/store/store.ts';
 import { atEnd } from '../support/cleanup.ts';
 import { type ConnectProxy, startConnectProxy } from '../support/connect-proxy.ts';
 import { startMinio, type TestMinio } from '../support/minio.ts';
+import { startSts } from '../support/sts.ts';
 import { waitFor } from '../support/wait.ts';
 import { chunks } from '../unit/store/contract.ts';
 import { storeSettings } from '../unit/store/settings.ts';
@@ -28,7 +30,11 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-async function open(env: Record<string, string>, endpoint: string, patience = 20_000): Promise<ObjectStore> {
+async function open(
+  env: Record<string, string>,
+  endpoint: string,
+  more: Omit<Partial<Settings>, 'store'> = {},
+): Promise<ObjectStore> {
   for (const [name, value] of Object.entries(env)) vi.stubEnv(name, value);
   const settings = storeSettings({
     store: `s3://${minio.bucket}/proxied`,
@@ -36,13 +42,14 @@ async function open(env: Record<string, string>, endpoint: string, patience = 20
     s3CaFile: minio.caFile,
     awsAccessKeyId: minio.accessKey,
     awsSecretAccessKey: minio.secretKey,
-    storeTimeout: patience,
-    requestTimeout: Math.min(patience, 5000),
+    ...more,
   });
   const store = await openStore(settings, () => undefined);
   atEnd(() => store.close());
   return store;
 }
+
+const IMPATIENT = { storeTimeout: 400, requestTimeout: 400 };
 
 test('a store is reached by a proxy over TLS, with connections that are used again', async () => {
   const store = await open({ HTTPS_PROXY: `http://joe:p4ss@${proxy.address}` }, 'https://store.example:9443');
@@ -53,6 +60,16 @@ test('a store is reached by a proxy over TLS, with connections that are used aga
   expect(new Set(proxy.asked)).toEqual(new Set(['CONNECT store.example:9443 joe:p4ss']));
   await store.get('x');
   expect(proxy.asked).toHaveLength(before);
+});
+
+test('so is the service that hands out credentials', async () => {
+  const sts = await startSts(minio);
+  const toSts = await startConnectProxy(sts.endpoint);
+  const env = { ...sts.env, AWS_ENDPOINT_URL_STS: 'https://store.example', HTTPS_PROXY: toSts.address };
+  const store = await open(env, minio.endpoint, { awsAccessKeyId: undefined, awsSecretAccessKey: undefined });
+  await store.put('x', Buffer.from('x'));
+  expect(sts.asked).toEqual(['AssumeRoleWithWebIdentity']);
+  expect(toSts.asked).toEqual(['CONNECT store.example:443']);
 });
 
 test('plain HTTP goes through one as well', async () => {
@@ -77,7 +94,11 @@ test.each([
   [503, true],
 ])('a proxy that answers %d is told, without its password', async (status, isRetryable) => {
   proxy.refuse(status);
-  const store = await open({ HTTPS_PROXY: `http://joe:p4ss@${proxy.address}` }, 'https://store.example', 400);
+  const store = await open(
+    { HTTPS_PROXY: `http://joe:p4ss@${proxy.address}` },
+    'https://store.example',
+    IMPATIENT,
+  );
   const error: PgarcError = await store.get('x').then(
     () => expect.unreachable(),
     (thrown) => thrown,
@@ -92,13 +113,13 @@ test.each([
 });
 
 test('a proxy that is not there, or says nothing, is one that may come back', async () => {
-  const gone = await open({ HTTPS_PROXY: 'http://127.0.0.1:1' }, 'https://store.example', 400);
+  const gone = await open({ HTTPS_PROXY: 'http://127.0.0.1:1' }, 'https://store.example', IMPATIENT);
   await expect(gone.get('x')).rejects.toMatchObject({
     retryable: true,
     message: expect.stringMatching(/ECONNREFUSED.*\(proxy http:\/\/127\.0\.0\.1:1 of HTTPS_PROXY\)/),
   });
   proxy.refuse(0);
-  const silent = await open({ HTTPS_PROXY: `http://${proxy.address}` }, 'https://store.example', 400);
+  const silent = await open({ HTTPS_PROXY: `http://${proxy.address}` }, 'https://store.example', IMPATIENT);
   await expect(silent.get('x')).rejects.toMatchObject({ retryable: true });
   silent.close();
   await waitFor(() => proxy.open.size === 0, { what: 'the connections to be closed', timeout: 10_000 });
