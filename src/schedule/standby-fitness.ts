@@ -8,7 +8,8 @@ const REST = 10 * 60_000;
 
 /**
  * Beside a quiet primary, and right after a failover, a standby cannot take a backup: nothing has made a new
- * restartpoint or ended a segment. After such a failure it is not fit for a while, so that another node leads and tries again; a primary does both itself.
+ * restartpoint or ended a segment. After such a failure it is not fit for a while, so that another node leads and
+ * tries again; a primary does both itself.
  */
 export class StandbyFitness {
   readonly #clock: Pick<Clock, 'elapsed'>;
