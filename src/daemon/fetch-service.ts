@@ -1,12 +1,13 @@
-import { basename } from 'node:path';
 import { type ErrorCode, PgarcError } from '../errors.ts';
 import { type ControlFile, readControlFile } from '../postgres/control-file.ts';
+import type { Lsn } from '../postgres/lsn.ts';
 import { openStore } from '../store/open.ts';
-import { findBranch } from '../wal/branch.ts';
-import { expectFile, type FetchDeps, fetchAhead, fetchPatiently } from '../wal/fetch.ts';
+import { mayBeLeft } from '../wal/branch.ts';
+import { beginReplay, expectFile, type FetchDeps, fetchAhead, fetchPatiently } from '../wal/fetch.ts';
 import { classifyWalFile } from '../wal/file-name.ts';
 import { choosePatience } from '../wal/patience.ts';
 import { EXTENSION_OF } from '../wal/read-object.ts';
+import { parseSegmentName, segmentStart } from '../wal/segment.ts';
 import { type Cluster, isInWalFolder, isSameCluster } from './cluster.ts';
 import { PrefetchWindow } from './prefetch-window.ts';
 import { Prefetcher } from './prefetcher.ts';
@@ -32,8 +33,12 @@ const ANSWERS: readonly ErrorCode[] = [
 interface Serving {
   cluster: Cluster;
   prefetcher: Prefetcher;
-  /** Whether the history that the server follows leaves the timeline of this segment inside it or before. */
-  isForked(name: string): Promise<boolean>;
+  control: ControlFile;
+  /**
+   * Up to there replay has asked for a timeline's segments as one that follows no other timeline would (branch.ts):
+   * the histories in pg_wal that leave it before are none of the server's. Undefined when that is not known.
+   */
+  straight: { timeline: number; end: Lsn } | undefined;
 }
 
 /**
@@ -66,8 +71,6 @@ export async function createFetchService(parts: DaemonParts): Promise<DaemonServ
       pgdata: cluster.pgdata,
       emit: bus.emit,
     };
-    const isForked = async (name: string) =>
-      (await findBranch(cluster.pgdata, name, control.segmentSize)) !== undefined;
     const prefetcher = new Prefetcher({
       folder: spool.in,
       window: new PrefetchWindow(control.segmentSize, settings.prefetchSegments),
@@ -84,12 +87,17 @@ export async function createFetchService(parts: DaemonParts): Promise<DaemonServ
         return bytes;
       },
       async fetchAhead(name, path, signal) {
-        if (await isForked(name)) throw new PgarcError('wal-not-found', `${name} belongs to another branch`);
+        const straight =
+          found.straight?.timeline === classifyWalFile(name)?.timeline ? found.straight : undefined;
+        if (await mayBeLeft(cluster.pgdata, name, control.segmentSize, straight?.end ?? 0n)) {
+          throw new PgarcError('wal-not-found', `${name} may belong to another branch`);
+        }
         const ahead = { ...deps, store: hastyStore };
         return (await fetchAhead(ahead, expectFile(name, control), path, signal)).bytes;
       },
     });
-    return { cluster, prefetcher, isForked };
+    const found: Serving = { cluster, control, prefetcher, straight: undefined };
+    return found;
   }
 
   async function fetch({ query, body: destination, folder }: DaemonRequest): Promise<'done' | 'not-served'> {
@@ -97,19 +105,29 @@ export async function createFetchService(parts: DaemonParts): Promise<DaemonServ
     const token = query.get('as') ?? '';
     if (serving === undefined || isStopping) return 'not-served';
     if (classifyWalFile(name) === undefined || !/^[0-9A-Za-z-]{1,40}$/.test(token)) return 'not-served';
-    const { cluster, prefetcher, isForked } = serving;
+    const asked = serving;
+    const { cluster, control, prefetcher } = asked;
     if (!(await isInWalFolder(destination, cluster, folder))) return 'not-served';
+    const expectation = expectFile(name, control);
+    const deps = { spool: spool.folder, emit: bus.emit };
+    const replay = await beginReplay(deps, expectation, cluster.pgdata, destination);
     try {
-      const isReplay = basename(destination) !== name;
       // The client hands over what of it is the server's; nothing that is kept here is ever cut short.
-      if (isReplay && (await isForked(name))) return 'not-served';
-      await prefetcher.provide(name, { path: claimPath(spool.in, name, token), isReplay });
+      if (replay?.branch !== undefined) return 'not-served';
+      if (replay !== undefined) asked.straight = endOf(name, control.segmentSize);
+      await prefetcher.provide(name, {
+        path: claimPath(spool.in, name, token),
+        isReplay: replay !== undefined,
+      });
+      await replay?.granted();
       // Replay may leave the timeline of what was fetched ahead.
       if (name.endsWith('.history')) prefetcher.forget();
       // Checked for this cluster; another one in the same place is noticed only once a second.
       return (await isSameCluster(cluster, cluster.pgdata)) ? 'done' : 'not-served';
     } catch (error) {
       const { code, message } = toFailure(error);
+      // The launcher would hand over whole what is at hand of an older timeline.
+      if (await replay?.refused()) prefetcher.forget();
       if (code === 'interrupted') return 'not-served';
       if (code !== 'wal-not-found') bus.emit({ type: 'walFetchFailed', name, code, message });
       if (ANSWERS.includes(code)) throw error;
@@ -144,4 +162,11 @@ export async function createFetchService(parts: DaemonParts): Promise<DaemonServ
       hastyStore.close();
     },
   };
+}
+
+/** Undefined for a history file, which may lead replay elsewhere. */
+function endOf(name: string, segmentSize: number): Serving['straight'] {
+  const segment = parseSegmentName(name, segmentSize);
+  if (segment === undefined) return undefined;
+  return { timeline: segment.timeline, end: segmentStart(segment, segmentSize) + BigInt(segmentSize) };
 }

@@ -2,15 +2,23 @@ import { access, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { formatLsn, type Lsn } from '../postgres/lsn.ts';
 import { classifyWalFile } from './file-name.ts';
-import { parseHistory, timelineSpans } from './history.ts';
+import { type HistoryEntry, parseHistory, type TimelineSpan, timelineSpans } from './history.ts';
 import { historyName } from './read-history.ts';
-import { parseSegmentName, segmentStart } from './segment.ts';
+import { parseSegmentName, type Segment, segmentStart } from './segment.ts';
 
 /**
  * What of a segment belongs to the history that a recovering server follows. A primary that was replaced may come
  * back and archive more of its timeline than its successor took over; PostgreSQL takes such a segment when its
  * successor's is not archived yet, replays what was never part of its history, and then finds that nothing fits
  * (xlogrecovery.c, XLogFileReadAnyTLI looks at where a timeline begins, not at where it was left).
+ *
+ * A history file in pg_wal does not say that the server follows it. PostgreSQL keeps every one it has read
+ * (timeline.c, readTimeLineHistory calls KeepFileRestoredFromArchive), also one it rejects right after, because that
+ * timeline forked off before the point it has replayed (xlogrecovery.c, rescanLatestTimeLine): then it stays where it
+ * is. What it asks for does say it. XLogFileReadAnyTLI tries a segment's number under each timeline of the history it
+ * follows, newest first, and passes over those that begin in a later segment; only then does it ask for the older
+ * timeline's. So the followed timelines that begin in or before a segment were all asked for just before
+ * (replay-request.ts), and without that a segment belongs to the server as it is.
  */
 export interface Branch {
   /** Where the server's history leaves the segment's timeline. */
@@ -23,27 +31,67 @@ export interface Branch {
 
 /**
  * Looks whether the history that the server in `pgdata` follows leaves the segment's timeline inside the segment or
- * before it. PostgreSQL keeps the history file of the timeline it recovers to in pg_wal (timeline.c,
- * readTimeLineHistory), so this asks nobody.
- * @returns undefined when all of the segment belongs to it, or nothing else is known
+ * before it. It is in pg_wal, so this asks nobody.
+ * @param asked segments that the server's replay asked for just before, and did not get
+ * @returns undefined when all of the segment belongs to it, or the contrary is not proven
  */
 export async function findBranch(
   pgdata: string,
   name: string,
   segmentSize: number,
+  asked: readonly string[],
 ): Promise<Branch | undefined> {
   const segment = parseSegmentName(name, segmentSize);
-  if (segment === undefined || !(await isRecovering(pgdata))) return undefined;
-  const newer = await listTimelines(join(pgdata, 'pg_wal'));
-  const newest = Math.max(0, ...newer.filter((timeline) => timeline > segment.timeline));
-  if (newest === 0) return undefined;
-  const target = await readTargetTimeline(pgdata);
-  const followed = target === 'latest' ? newest : target;
-  if (followed === 'current' || !newer.includes(followed) || followed <= segment.timeline) return undefined;
-  const switchLsn = await readSwitch(pgdata, followed, segment.timeline);
-  const start = segmentStart(segment, segmentSize);
-  if (switchLsn === undefined || switchLsn >= start + BigInt(segmentSize)) return undefined;
-  return { switchLsn, followed, ownBytes: switchLsn > start ? Number(switchLsn - start) : 0 };
+  if (segment === undefined) return undefined;
+  const timelines = askedTimelines(asked, segment, segmentSize);
+  if (timelines.size === 0 || !(await isRecovering(pgdata))) return undefined;
+  for (const followed of await listTimelines(pgdata, segment.timeline + 1)) {
+    const entries = await readEntries(pgdata, followed);
+    if (!isFollowed(followed, entries, { segment, segmentSize }, timelines)) continue;
+    const switchLsn = findEnd(timelineSpans(followed, entries), segment.timeline);
+    const start = segmentStart(segment, segmentSize);
+    if (switchLsn === undefined || switchLsn >= start + BigInt(segmentSize)) continue;
+    return { switchLsn, followed, ownBytes: switchLsn > start ? Number(switchLsn - start) : 0 };
+  }
+  return undefined;
+}
+
+/**
+ * Whether any history in pg_wal, followed or not, leaves the segment's timeline before the segment's end.
+ * @param from places before it do not count
+ */
+export async function mayBeLeft(
+  pgdata: string,
+  name: string,
+  segmentSize: number,
+  from: Lsn,
+): Promise<boolean> {
+  const segment = parseSegmentName(name, segmentSize);
+  if (segment === undefined) return false;
+  const end = segmentStart(segment, segmentSize) + BigInt(segmentSize);
+  // A history that is contained in a newer one leaves a timeline nowhere else, and there may be hundreds.
+  const contained = new Set<number>();
+  for (const timeline of await listTimelines(pgdata, segment.timeline + 1)) {
+    if (contained.has(timeline)) continue;
+    const entries = await readEntries(pgdata, timeline);
+    for (const entry of entries) contained.add(entry.timeline);
+    const left = findEnd(timelineSpans(timeline, entries), segment.timeline);
+    if (left !== undefined && left >= from && left < end) return true;
+  }
+  return false;
+}
+
+/** Whether to have asked for this segment can prove anything to findBranch: a history leaves an older timeline by then. */
+export async function isProof(pgdata: string, name: string, segmentSize: number): Promise<boolean> {
+  const segment = parseSegmentName(name, segmentSize);
+  if (segment === undefined) return false;
+  const end = segmentStart(segment, segmentSize) + BigInt(segmentSize);
+  for (const timeline of await listTimelines(pgdata, segment.timeline)) {
+    const spans = timelineSpans(timeline, await readEntries(pgdata, timeline));
+    if (!spans.some((span) => span.timeline === segment.timeline)) continue;
+    if (spans.some((span) => span.timeline < segment.timeline && span.end! < end)) return true;
+  }
+  return false;
 }
 
 /** `this server follows timeline 2, whose history leaves timeline 1 at 0/E000148`. */
@@ -57,38 +105,56 @@ async function isRecovering(pgdata: string): Promise<boolean> {
   return (await Promise.allSettled(signals)).some(({ status }) => status === 'fulfilled');
 }
 
-async function listTimelines(folder: string): Promise<number[]> {
-  const names = await readdir(folder).catch(() => []);
-  return names.flatMap((name) => {
+/** Those under which the segment's number was asked for; empty when anything else was. */
+function askedTimelines(
+  asked: readonly string[],
+  { timeline, number }: Segment,
+  segmentSize: number,
+): ReadonlySet<number> {
+  const segments = asked.map((name) => parseSegmentName(name, segmentSize));
+  const isFirst = segments.every((one) => one?.number === number && one.timeline > timeline);
+  return new Set(isFirst ? segments.map((one) => one!.timeline) : []);
+}
+
+/**
+ * Whether a server that asked for the segment's number under these timelines first follows `followed`: it asked for
+ * all that XLogFileReadAnyTLI does not pass over, and for none that does not lead there. Where a timeline begins is
+ * what the line before it says (timeline.c, readTimeLineHistory).
+ */
+function isFollowed(
+  followed: number,
+  entries: readonly HistoryEntry[],
+  { segment, segmentSize }: { segment: Segment; segmentSize: number },
+  asked: ReadonlySet<number>,
+): boolean {
+  const newer = entries
+    .map(({ switchLsn }, index) => ({ timeline: entries[index + 1]?.timeline ?? followed, begin: switchLsn }))
+    .filter(({ timeline }) => timeline > segment.timeline);
+  const isComplete = newer.every(
+    ({ timeline, begin }) => asked.has(timeline) || begin / BigInt(segmentSize) > segment.number,
+  );
+  return isComplete && [...asked].every((timeline) => newer.some((one) => one.timeline === timeline));
+}
+
+function findEnd(spans: readonly TimelineSpan[], timeline: number): Lsn | undefined {
+  return spans.find((span) => span.timeline === timeline)?.end;
+}
+
+/** Timelines from a number on whose history file is in pg_wal, newest first. */
+async function listTimelines(pgdata: string, from: number): Promise<number[]> {
+  const names = await readdir(join(pgdata, 'pg_wal')).catch(() => []);
+  const timelines = names.flatMap((name) => {
     const file = name.endsWith('.history') ? classifyWalFile(name) : undefined;
-    return file?.kind === 'history' ? [file.timeline] : [];
+    return file?.kind === 'history' && file.timeline >= from ? [file.timeline] : [];
   });
+  return timelines.sort((a, b) => b - a);
 }
 
-async function readSwitch(pgdata: string, followed: number, timeline: number): Promise<Lsn | undefined> {
+/** @returns none for a file that is going, or being written: PostgreSQL itself will say what is wrong with it */
+async function readEntries(pgdata: string, timeline: number): Promise<HistoryEntry[]> {
   try {
-    const entries = parseHistory(
-      await readFile(join(pgdata, 'pg_wal', historyName(followed)), 'utf8'),
-      followed,
-    );
-    return timelineSpans(followed, entries).find((span) => span.timeline === timeline)?.end;
+    return parseHistory(await readFile(join(pgdata, 'pg_wal', historyName(timeline)), 'utf8'), timeline);
   } catch {
-    // Going, or being written: PostgreSQL itself will say what is wrong with it.
-    return undefined;
+    return [];
   }
-}
-
-const TARGET = /^\s*recovery_target_timeline\s*(?:=\s*)?'?(\w+)'?/gim;
-
-/** As the cluster's own files have it; on a command line or in an included file it is not seen. */
-async function readTargetTimeline(pgdata: string): Promise<number | 'latest' | 'current'> {
-  for (const file of ['postgresql.auto.conf', 'postgresql.conf']) {
-    const text = await readFile(join(pgdata, file), 'utf8').catch(() => '');
-    const value = [...text.matchAll(TARGET)].at(-1)?.[1]?.toLowerCase();
-    if (value === undefined) continue;
-    if (value === 'latest' || value === 'current') return value;
-    const timeline = Number(value);
-    if (Number.isSafeInteger(timeline) && timeline > 0) return timeline;
-  }
-  return 'latest';
 }

@@ -5,7 +5,7 @@ import { formatLsn } from '../postgres/lsn.ts';
 import type { Emit } from '../report/events.ts';
 import { retry } from '../store/retry.ts';
 import type { ObjectStore } from '../store/store.ts';
-import { type Branch, describeBranch, findBranch } from './branch.ts';
+import { type Branch, describeBranch } from './branch.ts';
 import type { SegmentHeader } from './check-segment.ts';
 import { findWrongTimeline, isOfOlderTimeline } from './check-timeline.ts';
 import { findCluster, readClusterControl } from './cluster.ts';
@@ -15,6 +15,7 @@ import { assertMounted, knownIdentity, vanished } from './identity.ts';
 import { WAL, walKey } from './keys.ts';
 import { readNote } from './note.ts';
 import { findWalKeys, openWalKey, openWalObject, type WalObject } from './read-object.ts';
+import { ReplayRequest } from './replay-request.ts';
 import { formatSegmentName, parseSegmentName } from './segment.ts';
 
 export interface FetchDeps {
@@ -73,12 +74,17 @@ export async function fetchWal(
   const destination = resolve(cwd, options.destination);
   const cluster = await findCluster(options.destination, { cwd, pgdata: deps.pgdata });
   const whole = expectFile(name, await readClusterControl(cluster, deps.emit));
-  // pg_rewind and others ask for a segment under its own name, and want all of what its timeline wrote.
-  const isReplay = cluster !== undefined && basename(destination) !== name;
-  const expectation = isReplay ? { ...whole, branch: await findBranchOf(whole, cluster) } : whole;
-  const { bytes } = await fetchPatiently({ ...deps, pgdata: cluster }, expectation, destination, signal);
-  deps.emit({ type: 'walFetched', name, bytes, durationMs: performance.now() - begin });
-  return { name, bytes };
+  const replay = cluster === undefined ? undefined : await beginReplay(deps, whole, cluster, destination);
+  try {
+    const expectation = replay ? { ...whole, branch: branchOf(replay, whole) } : whole;
+    const { bytes } = await fetchPatiently({ ...deps, pgdata: cluster }, expectation, destination, signal);
+    await replay?.granted();
+    deps.emit({ type: 'walFetched', name, bytes, durationMs: performance.now() - begin });
+    return { name, bytes };
+  } catch (error) {
+    await replay?.refused();
+    throw error;
+  }
 }
 
 /** What a file of this name must be in a cluster. @throws PgarcError `usage` when it is no WAL file's name */
@@ -95,13 +101,22 @@ export function expectFile(
   return { file, systemIdentifier: control?.systemIdentifier, segmentSize: control?.segmentSize };
 }
 
-/** Where recovery leaves the timeline of a segment. @throws PgarcError `wal-not-found` when that was before it */
-async function findBranchOf(
+/**
+ * The request as one of the server's replay; undefined for one that is not. pg_rewind and others ask for a segment
+ * under its own name, and want all of what its timeline wrote.
+ */
+export async function beginReplay(
+  deps: Pick<FetchDeps, 'spool' | 'emit'>,
   { file, segmentSize }: Expectation,
-  cluster: string,
-): Promise<Branch | undefined> {
-  if (file.kind !== 'segment' || segmentSize === undefined) return undefined;
-  const branch = await findBranch(cluster, file.name, segmentSize);
+  pgdata: string,
+  destination: string,
+): Promise<ReplayRequest | undefined> {
+  if (basename(destination) === file.name || segmentSize === undefined) return undefined;
+  return ReplayRequest.begin(deps, file, { pgdata, segmentSize });
+}
+
+/** Where recovery leaves the timeline of a segment. @throws PgarcError `wal-not-found` when that was before it */
+function branchOf({ branch }: ReplayRequest, { file }: Expectation): Branch | undefined {
   if (branch?.ownBytes !== 0) return branch;
   throw new PgarcError(
     'wal-not-found',

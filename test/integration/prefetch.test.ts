@@ -248,6 +248,36 @@ describe('wal-fetch with a daemon', () => {
     expect(await inSpool()).toHaveLength(4);
   });
 
+  it('has nothing at hand of what the server’s history leaves out, and all that only others leave out', async () => {
+    const contents = await archive([3, 4, 5, 6, 7]);
+    await writeFile(join(cluster.data, 'standby.signal'), '');
+    await writeFile(join(cluster.data, 'postmaster.pid'), `42\n${cluster.data}\n1000\n`);
+    daemon = await startDaemon(env);
+    await mustFetch(seg(3));
+    await present(seg(4), seg(5), seg(6), seg(7));
+    // A walreceiver brings it: nobody asks for it here.
+    await writeFile(join(cluster.data, 'pg_wal/00000002.history'), '1\t0/500100\tno reason\n');
+    expect(await fetch(seg(5, 2))).toMatchObject({ code: 74 });
+    expect(await inSpool()).toEqual([]);
+    const cut = await mustFetch(seg(5), {});
+    expect(
+      [cut.subarray(0, 0x100), cut.subarray(0x100)].map((part) => part.every((byte) => byte === 0)),
+    ).toEqual([false, true]);
+    for (const more of [{}, { PGARC_DAEMON: 'no' }]) {
+      expect(await fetch(seg(6, 2), more)).toMatchObject({ code: 74 });
+      expect(await fetch(seg(6), more)).toMatchObject({
+        code: 74,
+        stderr: expect.stringContaining('this server follows timeline 2'),
+      });
+    }
+    // A server that asks for timeline 1 alone does not follow the other one.
+    expect((await mustFetch(seg(4))).equals(contents.get(seg(4))!)).toBe(true);
+    expect(await inSpool()).toEqual([]);
+    expect((await mustFetch(seg(5))).equals(contents.get(seg(5))!)).toBe(true);
+    await present(seg(6), seg(7));
+    expect((await mustFetch(seg(6))).equals(contents.get(seg(6))!)).toBe(true);
+  });
+
   it('follows an archive that another tool compressed', async () => {
     const contents = await archive([1, 2, 3]);
     const zstd = await openEncoder('zstd');
