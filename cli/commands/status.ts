@@ -19,7 +19,8 @@ export function define(command: Command, context: CliContext): void {
   command
     .option('--json', 'one JSON document; sizes are bytes, times RFC 3339 in UTC')
     .action(async (options: { json?: boolean }) => {
-      const settings = await context.loadSettings();
+      const resolved = await context.resolveSettings();
+      for (const message of resolved.warnings) context.emit({ type: 'warning', message });
       const [{ gatherFacts }, { pictureOf }, { diagnose }, { linesOf }, { toDocument }, { renderStatus }] =
         await Promise.all([
           import('../../src/status/gather.ts'),
@@ -30,7 +31,7 @@ export function define(command: Command, context: CliContext): void {
           import('../status-report.ts'),
         ]);
       const limit = Math.min(MOST, Math.max(LEAST, Math.round(ALL - performance.now())));
-      const facts = await gatherFacts(settings, limit, context.signal);
+      const facts = await gatherFacts(resolved, limit, context.signal);
       const picture = pictureOf(facts);
       const troubles = diagnose(facts, picture);
       if (options.json) context.printJson(toDocument(facts, picture, troubles));

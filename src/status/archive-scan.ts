@@ -14,6 +14,8 @@ export interface ArchiveScan {
   at: string;
   segments: number;
   storedBytes: number;
+  /** The name of the newest segment of each timeline. */
+  newest: readonly string[];
   /** The newest span in which every moment can be recovered; null when there is none. */
   window: ScannedWindow | null;
   /** Gaps inside the window, and the segments missing there. */
@@ -65,6 +67,10 @@ export async function scanArchive(
     at,
     segments: archive.segmentCount,
     storedBytes: archive.storedBytes,
+    newest: [...archive.segments].flatMap(([timeline, ranges]) => {
+      const number = ranges.at(-1)?.last;
+      return number === undefined ? [] : [formatSegmentName({ timeline, number }, archive.segmentSize)];
+    }),
     window: newest === undefined ? null : await measure(new StoredWal(deps.store), archive, newest, signal),
     gaps: gaps.length,
     missingSegments: gaps.reduce((sum, { first, last }) => sum + Number(last - first + 1n), 0),

@@ -19,7 +19,9 @@ export async function askPostgres(session: PostgresSession, signal: AbortSignal)
     timeline: Number(standby?.received ?? row!.timeline),
     segmentSize: Number(settings.wal_segment_size),
     archiveMode: settings.archive_mode ?? 'off',
+    needsRestart: row!.needs_restart === true,
     callsPgarc: callsPgarc(settings),
+    archiveLibrary: settings.archive_library ?? undefined,
     lastArchived: text(row, 'last_archived_wal'),
     lastArchivedTime: time(row, 'last_archived_time'),
     lastFailed: text(row, 'last_failed_wal'),
@@ -35,6 +37,7 @@ export async function askPostgres(session: PostgresSession, signal: AbortSignal)
 const FACTS = `
   select system_identifier::text as sysid, pg_is_in_recovery() as recovering,
          (select timeline_id from pg_control_checkpoint()) as timeline,
+         (select pending_restart from pg_settings where name = 'archive_mode') as needs_restart,
          last_archived_wal, last_archived_time, last_failed_wal, last_failed_time,
          case when pg_is_in_recovery() then null else pg_current_wal_insert_lsn() end::text as lsn,
          (select jsonb_object_agg(name, setting) from pg_settings where name in (

@@ -1,6 +1,8 @@
+import { asAccount } from '../postgres/account.ts';
 import { quoteForShell } from '../report/shell.ts';
 import { formatCount, formatDuration } from '../report/units.ts';
 import type { Trouble } from './diagnose.ts';
+import { describeLostWal } from './diagnose-arrival.ts';
 import type { StatusFacts } from './facts.ts';
 import { answered, type Picture } from './picture.ts';
 
@@ -13,16 +15,51 @@ export function diagnoseArchive(facts: StatusFacts, picture: Picture): Trouble[]
   const postgres = answered(facts.postgres);
   if (postgres !== undefined && picture.role === 'primary') {
     if (postgres.archiveMode === 'off') {
-      return [
-        trouble('archive_mode is off: no WAL is archived', "psql -c 'ALTER SYSTEM SET archive_mode = on'"),
-      ];
+      return [diagnoseOff(facts, postgres.needsRestart)];
     }
     if (postgres.callsPgarc === false && postgres.lastArchived === undefined) {
-      const command = `psql -c "ALTER SYSTEM SET archive_command = 'pgarc wal-push %p'" -c 'SELECT pg_reload_conf()'`;
-      return [trouble('archive_command does not call pgarc, and nothing was archived', command)];
+      return [
+        trouble(
+          'archive_command does not call pgarc, and nothing was archived',
+          callPgarc(postgres.archiveLibrary),
+        ),
+      ];
     }
   }
-  return diagnoseBacklog(facts, picture);
+  return [...diagnoseArrival(facts, picture), ...diagnoseBacklog(facts, picture)];
+}
+
+/** Takes two commands, and the second is told when the first has been run. */
+function diagnoseOff({ hasPatroni, scope, pgdata, files }: StatusFacts, needsRestart: boolean): Trouble {
+  if (!needsRestart) {
+    return trouble(
+      'archive_mode is off: no WAL is archived, and turning it on takes a restart of the server afterwards',
+      `psql -c 'ALTER SYSTEM SET archive_mode = on' -c 'SELECT pg_reload_conf()'`,
+    );
+  }
+  const message = 'archive_mode was turned on and waits for a restart of the server: no WAL is archived';
+  if (hasPatroni) {
+    const restart = scope === undefined ? 'list' : `restart ${quoteForShell(scope)} --pending`;
+    return trouble(message, `patronictl ${restart}`);
+  }
+  const restart = `pg_ctl -D ${pgdata === undefined ? '"$PGDATA"' : quoteForShell(pgdata)} restart`;
+  return trouble(message, asAccount(answered(files)?.account, restart));
+}
+
+function diagnoseArrival(facts: StatusFacts, picture: Picture): Trouble[] {
+  const lost = describeLostWal(facts, picture);
+  if (lost === undefined) return [];
+  const postgres = answered(facts.postgres);
+  return postgres?.callsPgarc === false
+    ? [trouble(`${lost}; archive_command does not call pgarc`, callPgarc(postgres.archiveLibrary))]
+    : [trouble(lost, 'pgarc check')];
+}
+
+/** The command that makes PostgreSQL archive with pgarc. With a library beside it, PostgreSQL archives nothing. */
+function callPgarc(library: string | undefined): string {
+  const words = [`"ALTER SYSTEM SET archive_command = 'pgarc wal-push %p'"`, "'SELECT pg_reload_conf()'"];
+  if ((library ?? '') !== '') words.unshift(`"ALTER SYSTEM SET archive_library = ''"`);
+  return `psql -c ${words.join(' -c ')}`;
 }
 
 function diagnoseBacklog({ postgres, pgdata, now }: StatusFacts, { waiting }: Picture): Trouble[] {

@@ -1,3 +1,4 @@
+import { asAccount } from '../postgres/account.ts';
 import { quoteForShell } from '../report/shell.ts';
 import type { Trouble } from './diagnose.ts';
 import type { StatusFacts } from './facts.ts';
@@ -25,15 +26,17 @@ function diagnoseStore({ store, backups }: StatusFacts): Trouble[] {
   ];
 }
 
-function diagnosePostgres({ postgres, files, pgdata }: StatusFacts): Trouble[] {
+function diagnosePostgres({ postgres, files, pgdata, hasPatroni }: StatusFacts): Trouble[] {
   if (postgres.state !== 'failed') return [];
   const found = answered(files);
   if (found !== undefined && !found.hasPostmaster) {
+    const start = asAccount(found.account, `pg_ctl -D ${quoteForShell(pgdata!)} start`);
     return [
       {
         subject: 'postgres',
         message: `no server runs on ${pgdata}, which is "${found.state}"`,
-        command: `pg_ctl -D ${quoteForShell(pgdata!)} start`,
+        // Patroni starts it, as what it is by now. A former leader that is started by hand may lead beside the new one.
+        command: hasPatroni ? 'patronictl list' : start,
       },
     ];
   }

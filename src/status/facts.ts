@@ -1,6 +1,7 @@
 import type { Backup } from '../backup/catalog.ts';
 import type { Holder } from '../cluster/holder.ts';
 import type { Member } from '../cluster/members.ts';
+import type { Account } from '../postgres/account.ts';
 import type { ClusterState } from '../postgres/control-file.ts';
 import type { JobReport } from '../schedule/report.ts';
 import type { ArchiveScan } from './archive-scan.ts';
@@ -21,6 +22,8 @@ export interface StatusFacts {
   /** The store as people write it; undefined when none is set. */
   store: string | undefined;
   pgdata: string | undefined;
+  /** Whether the settings come from Patroni's own, or the data directory has its file. */
+  hasPatroni: boolean;
   postgres: Answer<PostgresFacts>;
   files: Answer<FileFacts>;
   /** Read from the store just now. */
@@ -43,8 +46,12 @@ export interface PostgresFacts {
   timeline: number;
   segmentSize: number;
   archiveMode: string;
+  /** Whether archive_mode was set to another value, which a restart will bring. */
+  needsRestart: boolean;
   /** Whether archive_command calls pgarc, as far as one sees; undefined when the user may not see it. */
   callsPgarc: boolean | undefined;
+  /** archive_library, which goes before archive_command; undefined when the user may not see it. */
+  archiveLibrary: string | undefined;
   lastArchived: string | undefined;
   lastArchivedTime: Date | undefined;
   lastFailed: string | undefined;
@@ -80,6 +87,10 @@ export interface FileFacts {
   hasPostmaster: boolean;
   /** standby.signal or recovery.signal. */
   isStandby: boolean;
+  /** Whether Patroni has kept its settings here. */
+  hasPatroni: boolean;
+  /** Whom the directory belongs to; undefined for anybody but root. */
+  account: Account | undefined;
   waiting: Waiting;
 }
 

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import type { ResolvedSettings } from '../config/resolve.ts';
 import type { Settings } from '../config/settings.ts';
 import { connectPostgres } from '../postgres/connection.ts';
 import { openStore } from '../store/open.ts';
@@ -21,7 +22,7 @@ const RETRIES = 600;
  * @param limit ms that each source has
  */
 export async function gatherFacts(
-  settings: Settings,
+  { settings, origins }: Pick<ResolvedSettings, 'settings' | 'origins'>,
   limit: number,
   signal: AbortSignal,
 ): Promise<StatusFacts> {
@@ -52,6 +53,7 @@ export async function gatherFacts(
     scope: settings.scope,
     store,
     pgdata,
+    hasPatroni: isPatroni(origins) || answered(files)?.hasPatroni === true,
     postgres,
     files,
     ...stored,
@@ -60,6 +62,10 @@ export async function gatherFacts(
     daemon,
     jobs,
   };
+}
+
+function isPatroni({ scope, nodeName }: ResolvedSettings['origins']): boolean {
+  return [scope, nodeName].some(({ kind, name }) => kind === 'environment' && name.startsWith('PATRONI_'));
 }
 
 async function readPostgres(settings: Settings, signal: AbortSignal) {

@@ -26,6 +26,7 @@ export async function readScan(spool: string, location: string): Promise<Archive
       [scan?.gaps, scan?.missingSegments, scan?.segments, scan?.storedBytes, scan?.brokenCount].every(
         (value) => Number.isFinite(value),
       ) &&
+      Array.isArray(scan?.newest) &&
       Array.isArray(scan?.missing) &&
       Array.isArray(scan?.broken) &&
       (scan?.window === null || typeof scan?.window === 'object');

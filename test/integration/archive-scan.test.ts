@@ -67,6 +67,7 @@ it('lists backups and WAL, tells it, and keeps it in the spool', async () => {
   expect(lists).toHaveLength(1);
   expect(scans()[0]).toMatchObject({
     segments: 6,
+    newest: ['000000010000000000000006'],
     gaps: 0,
     missingSegments: 0,
     missing: [],

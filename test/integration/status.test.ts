@@ -6,7 +6,7 @@ import { startDaemon, type TestDaemon } from '../support/daemon.ts';
 import { startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { type FaultProxy, startFaultProxy } from '../support/fault-proxy.ts';
 import { startMinio } from '../support/minio.ts';
-import { mustRunPgarc, runPgarc } from '../support/pgarc.ts';
+import { mustRunPgarc, PGARC, runPgarc } from '../support/pgarc.ts';
 import { startPostgres, startStandby, type TestPostgres } from '../support/postgres.ts';
 import { makeTemporaryFolder } from '../support/temporary.ts';
 import { waitFor } from '../support/wait.ts';
@@ -178,7 +178,10 @@ describe('a primary with S3, etcd and a daemon', () => {
     expect(document.troubles[0]).toMatchObject({
       subject: 'postgres',
       message: `no server runs on ${primary.dataDir}, which is "shut down"`,
-      command: `pg_ctl -D ${primary.dataDir} start`,
+      // For root, as the user whom the directory belongs to.
+      command: expect.stringMatching(
+        new RegExp(`^((runuser|setpriv) .* )?pg_ctl -D ${primary.dataDir} start$`),
+      ),
     });
     expect(document.wal).toMatchObject({ source: 'store', gaps: 0 });
   });
@@ -301,5 +304,56 @@ it('finds what is wrong with the archive', async () => {
       command: expect.stringMatching(/^pgarc wal-push \/.*\/pg_wal\/0{7}1\w+$/),
     },
     { subject: 'backups', command: 'pgarc backup-push' },
+  ]);
+});
+
+it('leads to an archive_mode that is on', async () => {
+  const own = { PGARC_STORE: `file://${await makeTemporaryFolder('store')}` };
+  const server = await startPostgres({ env: own });
+  const env = { ...own, ...server.env, PGARC_SPOOL: await makeTemporaryFolder('spool') };
+  const first = async () => {
+    const { stdout } = await runPgarc(['status', '--json'], { env });
+    return (JSON.parse(stdout) as Document).troubles[0];
+  };
+  expect(await first()).toMatchObject({
+    subject: 'archive',
+    command: expect.stringContaining('pg_reload_conf'),
+  });
+  await server.query('ALTER SYSTEM SET archive_mode = on');
+  await server.query('SELECT pg_reload_conf()');
+  await waitFor(async () => / restart$/.test((await first())!.command), { interval: 200 });
+});
+
+it('finds that what PostgreSQL takes for archived is not in the archive', async () => {
+  const store = await makeTemporaryFolder('store');
+  const own = { PGARC_STORE: `file://${store}`, PGARC_SPOOL: await makeTemporaryFolder('spool') };
+  const server = await startPostgres({ env: own, settings: { archive_mode: 'on' } });
+  const archiveWith = async (command: string) => {
+    await server.query(`ALTER SYSTEM SET archive_command = '${command}'`);
+    await server.query('SELECT pg_reload_conf()');
+  };
+  await archiveWith(`${PGARC} wal-push %p`);
+  await mustRunPgarc(['backup-push'], { env: { ...own, ...server.env } });
+  await archiveWith('/bin/true');
+  // The archiver may store one more before it has read the new setting.
+  for (const table of ['a', 'b', 'c']) {
+    await server.query(`CREATE TABLE ${table} ()`);
+    await server.archiveAll();
+  }
+  const document = await waitFor(
+    async () => {
+      const { code, stdout } = await runPgarc(['status', '--json'], { env: { ...own, ...server.env } });
+      return code === 3 && (JSON.parse(stdout) as Document);
+    },
+    { timeout: 30_000, interval: 500, what: 'status to find the WAL that is lost' },
+  );
+  expect(document.troubles).toMatchObject([
+    {
+      subject: 'archive',
+      message: expect.stringMatching(
+        /^PostgreSQL archived 0{7}1\w{16} just now, and the archive ends at 0{7}1\w{16}; archive_command does not/,
+      ),
+      command: expect.stringContaining("ALTER SYSTEM SET archive_command = 'pgarc wal-push %p'"),
+    },
   ]);
 });

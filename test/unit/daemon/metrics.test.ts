@@ -10,6 +10,7 @@ const SCAN: ArchiveScan = {
   at: '2027-01-15T07:59:00.000Z',
   segments: 12,
   storedBytes: 3000,
+  newest: ['00000002000000000000000C'],
   window: {
     timeline: 2,
     from: '2027-01-01T00:00:00.500000Z',

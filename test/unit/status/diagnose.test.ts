@@ -47,6 +47,28 @@ it.each<[string, Partial<StatusFacts>]>([
   ],
   ['a failure after which nothing waits', withPostgres({ lastFailed: 'X', lastFailedTime: ago(1) })],
   ['a script of theirs that archives', withPostgres({ callsPgarc: false })],
+  [
+    'PostgreSQL archived the newest segment while the archive was listed',
+    withPostgres({ lastArchived: '000000030000000000000043', lastArchivedTime: ago(0) }),
+  ],
+  [
+    'PostgreSQL archived more since the daemon listed the archive',
+    {
+      ...withPostgres({ lastArchived: '000000030000000000000943' }),
+      scan: DOWN,
+      keptScan: { ...SCAN, at: ago(5).toISOString() },
+      backups: ok([BACKUP]),
+    },
+  ],
+  ['another node archived more', withPostgres({ lastArchived: '000000030000000000000041' })],
+  [
+    'PostgreSQL archived a history file last, or a .backup file',
+    withPostgres({ lastArchived: '000000030000000000000050.00000028.backup' }),
+  ],
+  [
+    'PostgreSQL counts segments of another timeline',
+    withPostgres({ lastArchived: '000000020000000000000009', lastArchivedTime: ago(99) }),
+  ],
   ['nobody may see archive_command', withPostgres({ callsPgarc: undefined, lastArchived: undefined })],
   ['another node has a daemon', { daemon: NONE }],
   [
@@ -85,6 +107,21 @@ it.each<[string, Partial<StatusFacts>, string[]]>([
       pgdata: "/my data's",
     },
     [`postgres: no server runs on /my data's, which is "shut down" $ pg_ctl -D '/my data'\\''s' start`],
+  ],
+  [
+    'PostgreSQL is shut down, and root asks',
+    {
+      postgres: DOWN,
+      files: ok({ ...FILES, hasPostmaster: false, account: { uid: 103, gid: 106, name: 'postgres' } }),
+    },
+    [
+      'postgres: no server runs on /data, which is "in production" $ runuser -u postgres -- pg_ctl -D /data start',
+    ],
+  ],
+  [
+    'the PostgreSQL of a Patroni is shut down',
+    { postgres: DOWN, files: ok({ ...FILES, hasPostmaster: false, state: 'shut down' }), hasPatroni: true },
+    ['postgres: no server runs on /data, which is "shut down" $ patronictl list'],
   ],
   [
     'PostgreSQL hangs',
@@ -139,13 +176,53 @@ it.each<[string, Partial<StatusFacts>, string[]]>([
   [
     'archive_mode is off',
     withPostgres({ archiveMode: 'off' }),
-    ["archive: archive_mode is off: no WAL is archived $ psql -c 'ALTER SYSTEM SET archive_mode = on'"],
+    [
+      "archive: archive_mode is off: no WAL is archived, and turning it on takes a restart of the server afterwards $ psql -c 'ALTER SYSTEM SET archive_mode = on' -c 'SELECT pg_reload_conf()'",
+    ],
+  ],
+  [
+    'archive_mode waits for a restart',
+    withPostgres({ archiveMode: 'off', needsRestart: true }),
+    [
+      'archive: archive_mode was turned on and waits for a restart of the server: no WAL is archived $ pg_ctl -D /data restart',
+    ],
+  ],
+  [
+    'archive_mode waits for a restart by Patroni',
+    { ...withPostgres({ archiveMode: 'off', needsRestart: true }), hasPatroni: true },
+    [
+      'archive: archive_mode was turned on and waits for a restart of the server: no WAL is archived $ patronictl restart main --pending',
+    ],
   ],
   [
     'another archive_command',
     withPostgres({ callsPgarc: false, lastArchived: undefined }),
     [
       `archive: archive_command does not call pgarc, and nothing was archived $ psql -c "ALTER SYSTEM SET archive_command = 'pgarc wal-push %p'" -c 'SELECT pg_reload_conf()'`,
+    ],
+  ],
+  [
+    'PostgreSQL archives into nothing',
+    withPostgres({ callsPgarc: false, lastArchived: '000000030000000000000045' }),
+    [
+      `archive: PostgreSQL archived 000000030000000000000045 2 min ago, and the archive ends at 000000030000000000000042; archive_command does not call pgarc $ psql -c "ALTER SYSTEM SET archive_command = 'pgarc wal-push %p'" -c 'SELECT pg_reload_conf()'`,
+    ],
+  ],
+  [
+    'PostgreSQL archives elsewhere, many segments a second',
+    withPostgres({ lastArchived: '000000030000000100000045', lastArchivedTime: ago(0) }),
+    [
+      'archive: PostgreSQL archived 000000030000000100000045 just now, and the archive ends at 000000030000000000000042 $ pgarc check',
+    ],
+  ],
+  [
+    'a library archives, and no segment of the timeline arrived',
+    {
+      ...withPostgres({ callsPgarc: false, archiveLibrary: 'basic_archive' }),
+      ...withScan({ newest: ['000000020000000000000042'] }),
+    },
+    [
+      `archive: PostgreSQL archived 000000030000000000000042 2 min ago, and the archive holds no segment of its timeline; archive_command does not call pgarc $ psql -c "ALTER SYSTEM SET archive_library = ''" -c "ALTER SYSTEM SET archive_command = 'pgarc wal-push %p'" -c 'SELECT pg_reload_conf()'`,
     ],
   ],
   [

@@ -36,7 +36,9 @@ export const POSTGRES: PostgresFacts = {
   timeline: 3,
   segmentSize: 16 * 2 ** 20,
   archiveMode: 'on',
+  needsRestart: false,
   callsPgarc: true,
+  archiveLibrary: '',
   lastArchived: '000000030000000000000042',
   lastArchivedTime: ago(2),
   lastFailed: undefined,
@@ -66,6 +68,8 @@ export const FILES: FileFacts = {
   modified: ago(5),
   hasPostmaster: true,
   isStandby: false,
+  hasPatroni: false,
+  account: undefined,
   waiting: { files: 0, since: undefined },
 };
 
@@ -97,6 +101,7 @@ export const SCAN: ArchiveScan = {
   at: NOW.toISOString(),
   segments: 66,
   storedBytes: 200 * 2 ** 20,
+  newest: ['00000002000000000000000A', '000000030000000000000042'],
   window: {
     timeline: 3,
     from: '2026-11-20T12:00:00.000000Z',
@@ -173,6 +178,7 @@ export function facts(changes: Partial<StatusFacts> = {}): StatusFacts {
     scope: 'main',
     store: 's3://backups/main',
     pgdata: '/data',
+    hasPatroni: false,
     postgres: ok(POSTGRES),
     files: ok(FILES),
     backups: ok([BACKUP]),
