@@ -1,5 +1,6 @@
 import { formatLsn } from '../src/postgres/lsn.ts';
 import type { GapPlace, JudgedGap } from '../src/wal/gap-place.ts';
+import { describeMinimal } from '../src/wal/minimal.ts';
 import { formatSegmentName } from '../src/wal/segment.ts';
 import { formatTimestamp } from '../src/wal/timestamp.ts';
 import type { TimelineReport, WalReport } from '../src/wal/verify.ts';
@@ -41,12 +42,13 @@ export function toDocument(location: string, report: WalReport): unknown {
         insideWindow: gap.place === 'window',
       })),
     })),
-    windows: report.windows.map(({ timeline, from, to, backups, damaged }) => ({
+    windows: report.windows.map(({ timeline, from, to, backups, damaged, minimalLsn }) => ({
       timeline,
       from: describeMoment(from),
       to: describeMoment(to),
       backups,
       damaged,
+      minimalLsn: minimalLsn === undefined ? null : formatLsn(minimalLsn),
     })),
     brokenBackups: report.broken.map(({ name, timeline, live }) => ({ name, timeline, live })),
     damagedHistories: [...archive.damagedHistories.values()],
@@ -107,6 +109,12 @@ function renderFindings(report: WalReport): string {
   }
   for (const name of new Set(report.windows.flatMap(({ damaged }) => damaged))) {
     lines.push(`${name} is damaged: recovery ends before it`);
+  }
+  const minimal = report.windows.flatMap(({ minimalLsn }) => minimalLsn ?? []);
+  for (const lsn of new Set(minimal)) {
+    lines.push(
+      `${describeMinimal(lsn)}: recovery stops there with an error, and only a backup taken since leads on`,
+    );
   }
   for (const { name, timeline } of report.broken) {
     const isUnknown = report.archive.damagedHistories.has(timeline);

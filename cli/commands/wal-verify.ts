@@ -9,20 +9,26 @@ export function define(command: Command, context: CliContext): void {
       'Lists the WAL archive and tells which segments are missing, and between which moments a cluster can be ' +
       'recovered. A gap inside the window is a failure; one that no backup needs is only shown.',
     exitCodes: [7, 8],
-    examples: ['pgarc wal-verify', 'pgarc wal-verify --json | jq .windows'],
+    examples: ['pgarc wal-verify', 'pgarc wal-verify --records', 'pgarc wal-verify --json | jq .windows'],
   });
-  command.option('--json', 'one JSON document').action(async (options: { json?: boolean }) => {
-    const settings = await context.loadSettings();
-    const store = await context.openStore(settings);
-    const [{ listBackups }, { verifyWal }, { toDocument, renderReport }] = await Promise.all([
-      import('../../src/backup/catalog.ts'),
-      import('../../src/wal/verify.ts'),
-      import('../wal-report.ts'),
-    ]);
-    const backups = await listBackups(store, context.signal);
-    const report = await verifyWal({ store, backups }, context.signal);
-    if (options.json) context.printJson(toDocument(store.location, report));
-    else context.stdout.write(renderReport(report));
-    if (!report.ok) context.setExitCode(EXIT_VERIFICATION_FAILED);
-  });
+  command.option(
+    '--records',
+    'read all WAL of the windows, and find where it was written with wal_level = minimal',
+  );
+  command
+    .option('--json', 'one JSON document')
+    .action(async (options: { json?: boolean; records?: boolean }) => {
+      const settings = await context.loadSettings();
+      const store = await context.openStore(settings);
+      const [{ listBackups }, { verifyWal }, { toDocument, renderReport }] = await Promise.all([
+        import('../../src/backup/catalog.ts'),
+        import('../../src/wal/verify.ts'),
+        import('../wal-report.ts'),
+      ]);
+      const backups = await listBackups(store, context.signal);
+      const report = await verifyWal({ store, backups }, context.signal, options.records ? 'whole' : 'end');
+      if (options.json) context.printJson(toDocument(store.location, report));
+      else context.stdout.write(renderReport(report));
+      if (!report.ok) context.setExitCode(EXIT_VERIFICATION_FAILED);
+    });
 }

@@ -7,7 +7,9 @@ import { formatSegmentName } from './segment.ts';
 import type { StoredWal } from './stored-wal.ts';
 import type { UnixMicros } from './timestamp.ts';
 import {
+  isLevelChange,
   isTimedRecord,
+  parseLevelChange,
   parseRestorePoint,
   parseTransactionEnd,
   type TransactionEnd,
@@ -34,11 +36,22 @@ export interface WalTail {
   lastPointTime: UnixMicros | undefined;
   /** Segments at the end that are stored but cannot be read: recovery ends before them. */
   damaged: readonly string[];
+  /** Where the way ends because the server went over to wal_level = minimal, as far as it was read. */
+  minimalLsn: Lsn | undefined;
+}
+
+/** How far a way was looked through. */
+export interface ScanEnd {
+  /** It was stopped by `visit`. */
+  stopped: boolean;
+  /** It ended where the server went over to wal_level = minimal. */
+  minimalLsn: Lsn | undefined;
 }
 
 /**
  * Reads backwards from a way's end until a segment holds the end of a transaction. Mostly that is the last
- * one; behind a long bulk load or many quiet segments it may be far.
+ * one; behind a long bulk load or many quiet segments it may be far. Where one of them tells of wal_level = minimal,
+ * the way ends there.
  * @throws PgarcError `store-unreachable`
  */
 export async function readTail(path: WalPath, signal: AbortSignal): Promise<WalTail> {
@@ -51,12 +64,15 @@ export async function readTail(path: WalPath, signal: AbortSignal): Promise<WalT
     lastEnd: undefined,
     lastPointTime: undefined,
     damaged,
+    minimalLsn: undefined,
   };
   for (let number = last; number >= first && tail.lastEnd === undefined; number--) {
     let lastEnd: TransactionEnd | undefined;
+    let minimalLsn: Lsn | undefined;
     let { lastPointTime } = tail;
     const visit = (record: WalRecord) => {
       if (record.lsn < path.range.begin) return;
+      if (parseLevelChange(record) === 'minimal') minimalLsn ??= record.lsn;
       const end = parseTransactionEnd(record);
       if (end === undefined) {
         lastPointTime = Math.max(lastPointTime ?? 0, parseRestorePoint(record)?.time ?? 0);
@@ -65,7 +81,12 @@ export async function readTail(path: WalPath, signal: AbortSignal): Promise<WalT
     try {
       const reader = await readSegment(readable, number, signal, visit);
       const { lastLsn, endLsn } = tail.lastLsn === undefined ? reader : tail;
-      tail = { lastLsn, endLsn, lastEnd, lastPointTime, damaged };
+      if (minimalLsn !== undefined) {
+        const range = { begin: path.range.begin, end: minimalLsn };
+        const before = await readTail({ ...path, range }, signal);
+        return { ...before, minimalLsn: before.minimalLsn ?? minimalLsn };
+      }
+      tail = { ...tail, lastLsn, endLsn, lastEnd, lastPointTime };
     } catch (error) {
       if (!isPgarcError(error, 'object-damaged')) throw error;
       damaged.push(nameOf(path, number));
@@ -74,34 +95,38 @@ export async function readTail(path: WalPath, signal: AbortSignal): Promise<WalT
         ...path,
         range: { begin: path.range.begin, end: number * BigInt(path.archive.segmentSize) },
       };
-      tail = { lastLsn: undefined, endLsn: undefined, lastEnd: undefined, lastPointTime: undefined, damaged };
+      tail = { ...tail, lastLsn: undefined, endLsn: undefined, lastPointTime: undefined };
     }
   }
   return tail;
 }
 
-/**
- * Looks through a way's records from its beginning; `visit` returns true to stop.
- * @returns true when it was stopped by `visit`
- */
+/** Looks through a way's records from its beginning, as far as recovery gets; `visit` returns true to stop. */
 export async function scanRecords(
   path: WalPath,
   signal: AbortSignal,
   visit: (record: WalRecord) => boolean,
-): Promise<boolean> {
+): Promise<ScanEnd> {
   const { first, last } = segmentsIn(path);
-  let found = false;
+  let stopped = false;
+  let minimalLsn: Lsn | undefined;
+  const isOver = () => stopped || minimalLsn !== undefined;
   const reader = makeReader(path, first, (record) => {
-    if (!found && record.lsn >= path.range.begin) found = visit(record);
+    if (isOver() || record.lsn < path.range.begin) return;
+    if (parseLevelChange(record) === 'minimal') minimalLsn = record.lsn;
+    else stopped = visit(record);
   });
-  for (let number = first; number <= last && !found && reader.ended === undefined; number++) {
-    await pushSegment(path, number, reader, signal, () => found);
+  for (let number = first; number <= last && !isOver() && reader.ended === undefined; number++) {
+    await pushSegment(path, number, reader, signal, isOver);
   }
-  return found;
+  return { stopped, minimalLsn };
 }
 
 /** The first and the last segment of a way. */
-function segmentsIn({ archive, range }: Pick<WalPath, 'archive' | 'range'>): Pick<Gap, 'first' | 'last'> {
+export function segmentsIn({
+  archive,
+  range,
+}: Pick<WalPath, 'archive' | 'range'>): Pick<Gap, 'first' | 'last'> {
   const size = BigInt(archive.segmentSize);
   return { first: range.begin / size, last: (range.end - 1n) / size };
 }
@@ -125,7 +150,8 @@ async function readSegment(
 function makeReader(path: WalPath, number: bigint, onRecord: (record: WalRecord) => void): WalReader {
   const { segmentSize } = path.archive;
   const start = number * BigInt(segmentSize);
-  return new WalReader({ start, segmentSize, limit: path.range.end, wants: isTimedRecord, onRecord });
+  const wants = (rmid: number, info: number) => isTimedRecord(rmid, info) || isLevelChange(rmid, info);
+  return new WalReader({ start, segmentSize, limit: path.range.end, wants, onRecord });
 }
 
 async function pushSegment(
@@ -146,7 +172,7 @@ async function pushSegment(
 }
 
 /** Which file recovery reads a segment of the way from. */
-function nameOf({ archive, spans }: WalPath, number: bigint): string {
+export function nameOf({ archive, spans }: WalPath, number: bigint): string {
   const timeline = timelineOfSegment(archive, spans, number) ?? 0;
   return formatSegmentName({ timeline, number }, archive.segmentSize);
 }

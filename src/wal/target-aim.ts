@@ -1,5 +1,6 @@
 import { formatLsn, type Lsn } from '../postgres/lsn.ts';
 import { timelineAt } from './history.ts';
+import { describeMinimal, findMinimalAtStarts } from './minimal.ts';
 import { readTail, scanRecords, type WalPath, type WalTail } from './scan.ts';
 import type { Target } from './targets.ts';
 import { formatTargetTime, fromDate, type UnixMicros } from './timestamp.ts';
@@ -17,6 +18,8 @@ export interface Aim {
   side: 'before' | 'after' | undefined;
   oldest: Moment;
   newest: Moment | undefined;
+  /** Where recovery would stop with an error, because wal_level was minimal from there on. */
+  minimalLsn: Lsn | undefined;
 }
 
 export interface AimOptions {
@@ -27,6 +30,8 @@ export interface AimOptions {
   named: boolean;
   /** What was read of the same WAL for an earlier backup; shared between calls. */
   known: Map<string, Known>;
+  /** What was read of the beginnings of segments; shared between calls, too. */
+  starts: Map<string, Lsn | undefined>;
 }
 
 /** What is known of a stretch of WAL, by where it ends. */
@@ -43,22 +48,33 @@ const SEARCH_LIMIT = 4n * 2n ** 30n;
 
 /** Tells whether recovery from a backup reaches a target. */
 export async function aimAt(target: Target, options: AimOptions, signal: AbortSignal): Promise<Aim> {
-  const { backup, path } = options;
-  const oldest = { timeline: backup.timeline, lsn: path.range.begin, time: fromDate(backup.finishTime) };
-  const aim: Aim = { hit: undefined, reason: '', searched: true, side: undefined, oldest, newest: undefined };
+  const { backup, path: whole } = options;
+  const oldest = { timeline: backup.timeline, lsn: whole.range.begin, time: fromDate(backup.finishTime) };
+  const aim: Aim = {
+    ...{ hit: undefined, reason: '', searched: true, side: undefined },
+    ...{ oldest, newest: undefined, minimalLsn: undefined },
+  };
   if (target.kind === 'immediate') return { ...aim, hit: hit('recovery_target', 'immediate') };
-  const known = knownOf(options);
   if (target.kind === 'time' && target.time < oldest.time) {
-    known.aliveUntil = Math.max(known.aliveUntil ?? 0, oldest.time);
+    const passed = knownOf(whole, options);
+    passed.aliveUntil = Math.max(passed.aliveUntil ?? 0, oldest.time);
     return { ...aim, side: 'before', reason: 'it ends after the target' };
   }
   if (target.kind === 'lsn' && target.lsn < oldest.lsn) {
     return { ...aim, side: 'before', reason: 'it ends after the target' };
   }
+  const minimalAtStart = await findMinimalAtStarts(whole, options.starts, signal);
+  const path = minimalAtStart === undefined ? whole : cutAt(whole, minimalAtStart);
+  const known = knownOf(path, options);
   if (known.tail?.lastEnd === undefined) known.tail = await readTail(path, signal);
   const { lastEnd, lastLsn } = known.tail;
+  aim.minimalLsn = known.tail.minimalLsn ?? minimalAtStart;
   switch (target.kind) {
     case 'none':
+      if (aim.minimalLsn !== undefined) {
+        aim.newest = newestMoment(path, known.tail, lastLsn);
+        break;
+      }
       return {
         ...aim,
         newest: newestMoment(path, known.tail, known.tail.endLsn),
@@ -77,7 +93,8 @@ export async function aimAt(target: Target, options: AimOptions, signal: AbortSi
         return { ...aim, hit: hit('recovery_target_time', formatTargetTime(target.time)) };
       }
       // No later transaction tells PostgreSQL to stop, but the last one before can be named by its place.
-      const until = Math.max(lastEnd?.time ?? 0, known.tail.lastPointTime ?? 0, known.aliveUntil ?? 0);
+      const aliveUntil = aim.minimalLsn === undefined ? known.aliveUntil : undefined;
+      const until = Math.max(lastEnd?.time ?? 0, known.tail.lastPointTime ?? 0, aliveUntil ?? 0);
       const place = lastEnd?.lsn ?? lastLsn;
       if (place !== undefined && target.time <= until) {
         return { ...aim, hit: hit('recovery_target_lsn', formatLsn(place)) };
@@ -86,31 +103,37 @@ export async function aimAt(target: Target, options: AimOptions, signal: AbortSi
     }
     default: {
       aim.newest = newestMoment(path, known.tail, lastLsn);
-      return { ...aim, ...(await search(target, options, known, signal)) };
+      return { ...aim, ...(await search(target, { ...options, path }, known, aim.minimalLsn, signal)) };
     }
   }
-  return { ...aim, side: 'after', reason: 'its WAL ends before the target' };
+  const reason =
+    aim.minimalLsn === undefined ? 'its WAL ends before the target' : describeMinimal(aim.minimalLsn);
+  return { ...aim, side: 'after', reason };
 }
 
 async function search(
   target: Extract<Target, { kind: 'xid' | 'name' }>,
   { path, named }: AimOptions,
   known: Known,
+  minimalKnown: Lsn | undefined,
   signal: AbortSignal,
-): Promise<Pick<Aim, 'hit' | 'reason' | 'searched'>> {
+): Promise<Pick<Aim, 'hit' | 'reason' | 'searched' | 'minimalLsn'>> {
   const found =
     target.kind === 'xid'
       ? hit('recovery_target_xid', String(target.xid))
       : hit('recovery_target_name', target.name);
   if (path.range.end - path.range.begin > SEARCH_LIMIT) {
     return named
-      ? { hit: { ...found, checked: false }, reason: '', searched: false }
-      : { hit: undefined, reason: 'the WAL behind it is too long to look for the target', searched: false };
+      ? { hit: { ...found, checked: false }, reason: '', searched: false, minimalLsn: minimalKnown }
+      : {
+          ...{ hit: undefined, searched: false, minimalLsn: minimalKnown },
+          reason: 'the WAL behind it is too long to look for the target',
+        };
   }
   const end = known.searchedFrom ?? path.range.end;
   known.searchedFrom = path.range.begin;
   let isThere = false;
-  await scanRecords(path, signal, (record) => {
+  const scan = await scanRecords(path, signal, (record) => {
     isThere =
       target.kind === 'xid'
         ? parseTransactionEnd(record)?.xid === target.xid
@@ -118,10 +141,15 @@ async function search(
     return isThere || record.lsn >= end;
   });
   const reason = isThere ? '' : 'its WAL does not hold the target';
-  return { hit: isThere ? found : undefined, reason, searched: true };
+  const minimalLsn = scan.minimalLsn ?? minimalKnown;
+  return { hit: isThere ? found : undefined, reason, searched: true, minimalLsn };
 }
 
-function knownOf({ path, known }: AimOptions): Known {
+function cutAt(path: WalPath, end: Lsn): WalPath {
+  return { ...path, range: { begin: path.range.begin, end } };
+}
+
+function knownOf(path: WalPath, { known }: AimOptions): Known {
   const key = `${path.spans.at(-1)?.timeline}/${path.range.end}`;
   const entry = known.get(key) ?? {};
   known.set(key, entry);

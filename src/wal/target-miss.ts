@@ -1,4 +1,5 @@
 import { formatLsn } from '../postgres/lsn.ts';
+import { describeMinimal } from './minimal.ts';
 import type { Aim } from './target-aim.ts';
 import type { SkippedBackup, Target, TargetRequest, UnreachableTarget } from './targets.ts';
 import { formatTimestamp } from './timestamp.ts';
@@ -25,6 +26,11 @@ export function explainMiss(
     return { ...explainNotFound(what, missed, newest && describeMoment(newest, target)), oldest, newest };
   }
   const behind = missed.filter((aim) => aim.side === 'after');
+  const minimal = behind.find((aim) => aim.newest === newest)?.minimalLsn;
+  if (target.kind === 'none' && minimal !== undefined) {
+    const reason = `${describeMinimal(minimal)}, and recovery stops there with an error`;
+    return { reason, hint: hintBefore(newest), oldest, newest };
+  }
   if (behind.length === 0) {
     const start = describeMoment(oldest!, target);
     return {
@@ -38,17 +44,28 @@ export function explainMiss(
     };
   }
   const reachable = newest === undefined ? undefined : describeMoment(newest, target);
-  const inGap = behind.length < missed.length;
+  const inGap = minimal === undefined && behind.length < missed.length;
   const relation = inGap ? 'lies where WAL is missing; before it' : 'lies after';
+  const cause = minimal === undefined ? '' : `: ${describeMinimal(minimal)}`;
+  const end =
+    reachable === undefined
+      ? `lies after the end of the archived WAL${minimal === undefined ? '' : ' that can be recovered'}`
+      : `${relation} the newest moment that can be reached${inGap ? ' is' : ','} ${reachable}`;
   return {
-    reason:
-      reachable === undefined
-        ? `${what} lies after the end of the archived WAL`
-        : `${what} ${relation} the newest moment that can be reached${inGap ? ' is' : ','} ${reachable}`,
-    hint: 'Without a target, recovery goes to the end of the archived WAL.',
+    reason: `${what} ${end}${cause}`,
+    hint:
+      minimal === undefined
+        ? 'Without a target, recovery goes to the end of the archived WAL.'
+        : hintBefore(newest),
     oldest,
     newest,
   };
+}
+
+function hintBefore(newest: Moment | undefined): string {
+  const before =
+    newest === undefined ? '' : `Recovery ends before that with --target-lsn ${formatLsn(newest.lsn)}. `;
+  return `${before}What came after is only in a backup taken since.`;
 }
 
 /** A target as an error names it. */
@@ -100,9 +117,15 @@ function explainNotFound(
 ): Pick<Explanation, 'reason' | 'hint'> {
   if (missed.every((aim) => aim.searched)) {
     const until = newest === undefined ? '' : `, whose newest moment is ${newest}`;
+    const minimal = missed.find((aim) => aim.minimalLsn !== undefined)?.minimalLsn;
+    const cause = minimal === undefined ? '' : `: ${describeMinimal(minimal)}`;
     return {
-      reason: `${what} is not in the WAL that can be recovered${until}`,
-      hint: 'Choose another target; without one, recovery goes to the end of the archived WAL.',
+      reason: `${what} is not in the WAL that can be recovered${until}${cause}`,
+      hint: `Choose another target; ${
+        minimal === undefined
+          ? 'without one, recovery goes to the end of the archived WAL.'
+          : 'what came after that is only in a backup taken since.'
+      }`,
     };
   }
   return {

@@ -76,7 +76,8 @@ export interface TargetDeps<B extends BackupSpan> {
  * before the backup's end. A time is reached by a commit or abort that is later; an LSN by a record that
  * begins there or later; an xid and a name by their own record. Those two are looked for in the WAL, newest
  * first, within a limit. A time in a quiet spell, after which only a backup or a restore point shows that the
- * WAL went on, becomes the LSN of the last transaction before it.
+ * WAL went on, becomes the LSN of the last transaction before it. Where the server went over to wal_level = minimal
+ * recovery fails, so nothing behind that is reached (minimal.ts tells how far this is seen).
  * @throws PgarcError `store-unreachable`, and `object-damaged` while looking for an xid or a name
  */
 export async function resolveTarget<B extends BackupSpan>(
@@ -92,6 +93,7 @@ export async function resolveTarget<B extends BackupSpan>(
   const skipped: SkippedBackup[] = [];
   const missed: Aim[] = [];
   const known: AimOptions['known'] = new Map();
+  const starts: AimOptions['starts'] = new Map();
   for (const backup of candidates) {
     const way = findPath(archive, backup, request.timeline);
     if (typeof way === 'string') {
@@ -107,7 +109,7 @@ export async function resolveTarget<B extends BackupSpan>(
     const path = { wal, archive, spans: way.spans, range: { begin: endOf(backup), end: range.end } };
     const aim = await aimAt(
       request.target,
-      { backup, path, named: request.backup !== undefined, known },
+      { backup, path, named: request.backup !== undefined, known, starts },
       signal,
     );
     if (aim.hit !== undefined) {

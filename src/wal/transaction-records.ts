@@ -23,6 +23,7 @@ export interface RestorePoint {
 // rmgrlist.h, pg_control.h, xact.h
 const RM_XLOG = 0;
 const RM_XACT = 1;
+const XLOG_PARAMETER_CHANGE = 0x60;
 const XLOG_RESTORE_POINT = 0x70;
 const XACT_OPMASK = 0x70;
 const XACT_COMMIT = 0x00;
@@ -38,6 +39,10 @@ const HAS_RELATIONS = 1 << 2;
 const HAS_INVALIDATIONS = 1 << 3;
 const HAS_TWOPHASE = 1 << 4;
 const HAS_DROPPED_STATS = 1 << 8;
+
+/** xl_parameter_change (xlog_internal.h), the same from 13 to 18: five numbers of 32 bits come before. */
+const WAL_LEVEL_AT = 20;
+const WAL_LEVEL_MINIMAL = 0;
 
 const RELATION_SIZE = 12;
 const INVALIDATION_SIZE = 16;
@@ -79,6 +84,18 @@ export function parseRestorePoint(record: WalRecord): RestorePoint | undefined {
   const end = data.indexOf(0, 8);
   const name = data.toString('utf8', 8, end === -1 ? data.length : end);
   return { lsn: record.lsn, endLsn: record.endLsn, name, time: fromTimestampTz(data.readBigInt64LE(0)) };
+}
+
+/** True for a change of the settings that a standby must know, wal_level among them. */
+export function isLevelChange(rmid: number, info: number): boolean {
+  return rmid === RM_XLOG && (info & 0xf0) === XLOG_PARAMETER_CHANGE;
+}
+
+/** Reads with which wal_level the WAL behind it is written. @returns undefined for any other record */
+export function parseLevelChange({ rmid, info, body }: WalRecord): 'minimal' | 'replica' | undefined {
+  const data = isLevelChange(rmid, info) ? mainData(body) : undefined;
+  if (data === undefined || data.length < WAL_LEVEL_AT + 4) return undefined;
+  return data.readInt32LE(WAL_LEVEL_AT) === WAL_LEVEL_MINIMAL ? 'minimal' : 'replica';
 }
 
 function endKind(info: number): 'commit' | 'abort' | undefined {

@@ -6,7 +6,7 @@ import { coveredRanges, findGaps, knownTimelines, spansOf } from './gaps.ts';
 import type { TimelineSpan } from './history.ts';
 import { findPath } from './recovery-path.ts';
 import { StoredWal } from './stored-wal.ts';
-import { type BackupSpan, findWindows, measureWindow, rangeOf, type Window } from './window.ts';
+import { type BackupSpan, findWindows, measureWindows, rangeOf, type Window } from './window.ts';
 
 /** What an archive's WAL is good for. */
 export interface WalReport {
@@ -17,7 +17,7 @@ export interface WalReport {
   windows: readonly Window[];
   /** Usable backups of which some WAL is missing, so that they cannot be recovered. */
   broken: readonly BrokenBackup[];
-  /** False when a gap lies inside the window, a live backup's WAL is incomplete, or damage was met. */
+  /** False when a gap lies inside the window, a live backup's WAL is incomplete, or damage or `minimal` was met. */
   ok: boolean;
 }
 
@@ -45,11 +45,13 @@ export interface BrokenBackup {
 /**
  * Lists the archive and tells its gaps and windows. Reads little: history files, and the segments at the end
  * of each window.
+ * @param extent `whole` reads all WAL of the windows, and so finds every place where wal_level = minimal ends one
  * @throws PgarcError `store-unreachable`, `object-damaged`
  */
 export async function verifyWal(
   deps: { store: ObjectStore; backups: readonly BackupSpan[] },
   signal: AbortSignal,
+  extent: 'end' | 'whole' = 'end',
 ): Promise<WalReport> {
   const archive = await listArchive(deps.store, signal);
   const backups = deps.backups.filter((backup) => backup.usable);
@@ -61,7 +63,7 @@ export async function verifyWal(
   for (const span of findWindows(archive, backups)) {
     // Recovery to a timeline begins with its history file.
     if (archive.damagedHistories.has(span.timeline)) continue;
-    windows.push(await measureWindow({ wal, archive }, span, signal));
+    windows.push(...(await measureWindows({ wal, archive }, span, extent, signal)));
   }
   const broken = findBroken(archive, backups, liveSpans);
   return {
@@ -75,7 +77,7 @@ export async function verifyWal(
     ok:
       !gaps.some((gap) => gap.place === 'window') &&
       !broken.some((backup) => backup.live) &&
-      !windows.some((window) => window.damaged.length > 0) &&
+      !windows.some(({ damaged, minimalLsn }) => damaged.length > 0 || minimalLsn !== undefined) &&
       archive.damagedHistories.size === 0,
   };
 }

@@ -1,7 +1,7 @@
 import type { Lsn } from '../postgres/lsn.ts';
 import { coveredRanges, knownTimelines, type LsnRange, type Segments, spansOf } from './gaps.ts';
 import { isAncestor, type TimelineSpan, timelineAt } from './history.ts';
-import { readTail } from './scan.ts';
+import { readTail, scanRecords } from './scan.ts';
 import type { StoredWal } from './stored-wal.ts';
 import { fromDate, type UnixMicros } from './timestamp.ts';
 
@@ -34,6 +34,8 @@ export interface Window {
   backups: readonly string[];
   /** Segments behind the end that are stored but damaged. */
   damaged: readonly string[];
+  /** Where it ends because the server went over to wal_level = minimal. */
+  minimalLsn: Lsn | undefined;
 }
 
 /** A window before its end was read: `range` is the stored WAL it lies in. */
@@ -70,24 +72,48 @@ export function endOf(backup: BackupSpan): Lsn {
   return backup.finishLsn ?? backup.startLsn;
 }
 
-/** Reads where a window ends. @throws PgarcError `store-unreachable` */
+/** Reads where a window ends, of those in it the newest one. @throws PgarcError `store-unreachable` */
 export async function measureWindow(
   deps: { wal: StoredWal; archive: Segments },
-  { timeline, spans, range, backups }: WindowSpan,
+  span: WindowSpan,
   signal: AbortSignal,
 ): Promise<Window> {
+  return (await measureWindows(deps, span, 'end', signal)).at(-1)!;
+}
+
+/**
+ * Reads where a window ends. Where wal_level = minimal is met it ends there, and another begins with the next backup.
+ * @param extent `end` meets only what lies close to the end; `whole` reads all WAL from the oldest backup on
+ * @returns at least one, in order
+ * @throws PgarcError `store-unreachable`, and with `whole` `object-damaged`
+ */
+export async function measureWindows(
+  deps: { wal: StoredWal; archive: Segments },
+  { timeline, spans, range, backups }: WindowSpan,
+  extent: 'end' | 'whole',
+  signal: AbortSignal,
+): Promise<Window[]> {
   const oldest = backups[0]!;
   const from = endOf(oldest);
-  const since = { begin: from < range.end ? from : range.begin, end: range.end };
-  const tail = await readTail({ ...deps, spans, range: since }, signal);
+  const since = { begin: from < range.end ? from : oldest.startLsn, end: range.end };
+  const path = { ...deps, spans, range: since };
+  const met = extent === 'whole' ? (await scanRecords(path, signal, () => false)).minimalLsn : undefined;
+  const tail = await readTail({ ...path, range: { ...since, end: met ?? since.end } }, signal);
   const end = tail.endLsn ?? range.end;
-  return {
+  const minimalLsn = tail.minimalLsn ?? met;
+  const isBehind = (backup: BackupSpan) => minimalLsn !== undefined && backup.startLsn >= minimalLsn;
+  const window = {
     timeline,
     from: { timeline: oldest.timeline, lsn: from, time: fromDate(oldest.finishTime) },
     to: { timeline: timelineAt(spans, end - 1n) ?? timeline, lsn: end, time: tail.lastEnd?.time },
-    backups: backups.map((backup) => backup.name),
+    backups: backups.filter((backup) => !isBehind(backup)).map(({ name }) => name),
     damaged: tail.damaged,
+    minimalLsn,
   };
+  const later = backups.filter(isBehind);
+  if (minimalLsn === undefined || later.length === 0) return [window];
+  const rest = { timeline, spans, range: { begin: minimalLsn + 1n, end: range.end }, backups: later };
+  return [window, ...(await measureWindows(deps, rest, extent, signal))];
 }
 
 function backupsWithin(

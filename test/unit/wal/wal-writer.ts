@@ -65,6 +65,13 @@ export class WalWriter {
     return this.record(0, 0x70, 0, data);
   }
 
+  /** Settings changed at a start: 0 is wal_level = minimal, 1 replica. */
+  levelChange(level: 0 | 1): bigint {
+    const data = Buffer.alloc(28);
+    for (const [i, value] of [100, 8, 10, 0, 64, level].entries()) data.writeInt32LE(value, 4 * i);
+    return this.record(0, 0x60, 0, data);
+  }
+
   /** A record nobody wants, of about that many bytes. */
   fill(bytes: number): bigint {
     return this.record(21, 0, 0, Buffer.alloc(bytes, 0xab));
