@@ -27,7 +27,7 @@ export function checkWalLevel({ walLevel }: ServerFacts): Finding {
     name: 'wal-level',
     status: 'failed',
     message: 'minimal: WAL does not hold what a restore needs',
-    hint: "Set wal_level = 'replica' and restart the server.",
+    hint: "Set wal_level = 'replica', restart the server and take a backup: none from before leads past this time.",
   };
 }
 
