@@ -1,6 +1,7 @@
 import { formatStart } from '../src/backup/fetch/elsewhere.ts';
 import type { FetchOptions, FetchResult } from '../src/backup/fetch/fetch.ts';
 import { quoteSetting } from '../src/backup/fetch/recovery-settings.ts';
+import { type Account, asAccount } from '../src/postgres/account.ts';
 import { formatLsn } from '../src/postgres/lsn.ts';
 import { quoteForShell } from '../src/report/shell.ts';
 import { formatBytes, formatDuration } from '../src/report/units.ts';
@@ -27,14 +28,21 @@ const AT_TARGET = {
   shutdown: 'then the server shuts down',
 } as const;
 
-/** What was done, and what to run next. */
-export function renderFetch(result: FetchResult, options: FetchOptions): string {
+/**
+ * What was done, and what to run next.
+ * @param account whom the directory belongs to; undefined for anybody but root
+ */
+export function renderFetch(
+  result: FetchResult,
+  options: FetchOptions,
+  account: Account | undefined,
+): string {
   const { basedOn, tablespaces } = result;
   const lines: string[] = [];
   if (basedOn.length > 0) lines.push(`built on ${basedOn.join(', ')}`);
   for (const { oid, to } of tablespaces) lines.push(`tablespace ${oid} is in ${to}`);
   if (result.signalFile !== undefined) lines.push(...describeRecovery(result, options));
-  lines.push('', ...nextSteps(result, options));
+  lines.push('', ...nextSteps(result, options, account));
   return `${renderRestored(result)}${lines.join('\n')}\n`;
 }
 
@@ -58,11 +66,11 @@ function describeRecovery(result: FetchResult, options: FetchOptions): string[] 
   return lines;
 }
 
-function nextSteps(result: FetchResult, options: FetchOptions): string[] {
+function nextSteps(result: FetchResult, options: FetchOptions, account: Account | undefined): string[] {
   const pgdata = quoteForShell(result.pgdata);
-  const start = ['Start it:', formatStart(result.pgdata, result.configuredDataDirectory)];
-  if (result.signalFile === undefined) return formatSteps([...rawSteps(pgdata, options), start]);
-  const steps = [start];
+  const start = formatStart(result.pgdata, result.configuredDataDirectory);
+  const steps = [...startSteps(result, start, account)];
+  if (result.signalFile === undefined) return formatSteps([...rawSteps(pgdata, options), ...steps]);
   steps.push([
     'See how far it is:',
     'psql -c "select pg_is_in_recovery(), pg_last_wal_replay_lsn(), pg_last_xact_replay_timestamp()"',
@@ -74,6 +82,20 @@ function nextSteps(result: FetchResult, options: FetchOptions): string[] {
     steps.push(['To stream from the primary:', 'set primary_conninfo in postgresql.conf before the start']);
   }
   return formatSteps(steps);
+}
+
+/** PostgreSQL does not start as root, and not on files of root's. */
+function startSteps(
+  { pgdata, tablespaces }: FetchResult,
+  start: string,
+  account: Account | undefined,
+): string[][] {
+  if (account?.uid !== 0) return [['Start it:', asAccount(account, start)]];
+  const places = [pgdata, ...tablespaces.map(({ to }) => to)].map(quoteForShell);
+  return [
+    ["Give it to PostgreSQL's user, such as postgres:", `chown -R postgres: ${places.join(' ')}`],
+    ['Start it as that user:', `runuser -u postgres -- ${start}`],
+  ];
 }
 
 /** Without WAL these files are no consistent cluster, and PostgreSQL refuses to start on them. */

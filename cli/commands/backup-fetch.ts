@@ -55,7 +55,11 @@ export function define(command: Command, context: CliContext): void {
       if (result.warnings.length > 0) context.setExitCode(EXIT_WARNINGS);
       const report = await import('../fetch-report.ts');
       if (options.json) context.printJson(report.toDocument(result));
-      else context.stdout.write(report.renderFetch(result, request.options));
+      else {
+        const { findAccount } = await import('../../src/postgres/account.ts');
+        const account = await findAccount(result.pgdata);
+        context.stdout.write(report.renderFetch(result, request.options, account));
+      }
     });
 }
 
