@@ -75,13 +75,15 @@ async function readNames(listing: Listing, folder: string): Promise<string[]> {
     await assertRoot(context);
     return [];
   }
-  return names.filter((name) => !isTemporaryName(name) && isWanted(listing, folder + name)).sort(compareKeys);
+  const begin = listing.prefix.slice(folder.length);
+  return names
+    .filter((name) => name.startsWith(begin) && !isTemporaryName(name) && isAhead(listing, folder + name))
+    .sort(compareKeys);
 }
 
-/** Whether a name can be that of a file that is listed, or of a folder that holds one. */
-function isWanted({ prefix, startAfter }: Listing, key: string): boolean {
-  if (!key.startsWith(prefix)) return false;
-  return compareKeys(`${key}/`, startAfter) >= 0 || startAfter.startsWith(`${key}/`);
+/** Whether a key can be that of a file that is listed, or of a folder that holds one, as far as `startAfter` says. */
+function isAhead({ startAfter }: Listing, key: string): boolean {
+  return startAfter === '' || compareKeys(`${key}/`, startAfter) >= 0 || startAfter.startsWith(`${key}/`);
 }
 
 /** A file that was removed since its folder was read is not listed. */
