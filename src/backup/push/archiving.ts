@@ -1,26 +1,31 @@
 import { PgarcError } from '../../errors.ts';
+import { parseBackupLabel } from '../../postgres/backup-label.ts';
 import type { PostgresSession } from '../../postgres/connection.ts';
 import type { Lsn } from '../../postgres/lsn.ts';
 import { NEEDS_PRIMARY } from '../../postgres/needs-primary.ts';
-import { readArchiverState, type ServerFacts, switchWal } from '../../postgres/server.ts';
+import { readArchiverState, readCurrentLsn, type ServerFacts, switchWal } from '../../postgres/server.ts';
 import type { Emit } from '../../report/events.ts';
 import type { ObjectStore } from '../../store/store.ts';
-import { formatSegmentName, segmentAt, segmentBefore } from '../../wal/segment.ts';
+import { formatSegmentName, segmentAt, segmentBefore, segmentStart } from '../../wal/segment.ts';
+import { findWrongSegment } from '../wal-of-backup.ts';
 import { followArchive, followArchiver } from './archive-progress.ts';
 import { findMissing, waitForSegments } from './archive-wait.ts';
+import { describeForeign, isOwnSegment } from './own-segment.ts';
 
 export interface ArchivingDeps {
   store: ObjectStore;
   session: PostgresSession;
   facts: ServerFacts;
+  /** The server's data directory. */
+  pgdata: string;
   emit: Emit;
 }
 
 /**
  * Proves that archiving works before the first file is copied: the segment in which the backup starts must
- * arrive in the store. It may stand at the end of a queue.
+ * arrive in the store, and be this server's. It may stand at the end of a queue.
  * @param timeout ms without progress
- * @throws PgarcError `failed`, with what the server's archiver says
+ * @throws PgarcError `failed`, with what the server's archiver says, or whose segment is there
  */
 export async function proveArchiving(
   deps: ArchivingDeps,
@@ -29,43 +34,56 @@ export async function proveArchiving(
   signal: AbortSignal,
 ): Promise<void> {
   const { store, session, facts, emit } = deps;
-  const segment = formatSegmentName(
-    segmentAt(start.timeline, start.startLsn, facts.segmentSize),
-    facts.segmentSize,
-  );
-  if (facts.inRecovery) {
-    if ((await findMissing(store, [segment], signal)).length === 0) return;
+  const segment = segmentAt(start.timeline, start.startLsn, facts.segmentSize);
+  const name = formatSegmentName(segment, facts.segmentSize);
+  if (!facts.inRecovery) {
+    await switchIfAllowed(session, emit);
+    emit({ type: 'phase', operation: 'backup', text: `waiting for ${name} to arrive in the archive` });
+  } else if ((await findMissing(store, [name], signal)).length > 0) {
     emit({
       type: 'phase',
       operation: 'backup',
-      text: `waiting for the primary to archive ${segment} (select pg_switch_wal() there ends it)`,
+      text: `waiting for the primary to archive ${name} (select pg_switch_wal() there ends it)`,
     });
-  } else {
-    await switchIfAllowed(session, emit);
-    emit({ type: 'phase', operation: 'backup', text: `waiting for ${segment} to arrive in the archive` });
   }
-  await awaitSegments(deps, [segment], timeout, signal);
+  await awaitSegments(deps, [name], timeout, signal);
+  // What is in the archive is complete, so on a primary its own file is too.
+  const end = facts.inRecovery
+    ? await readCurrentLsn(session)
+    : segmentStart(segment, facts.segmentSize) + BigInt(facts.segmentSize);
+  // Where the server has it no longer, the backup's end tells.
+  await isOwnSegment(deps, segment, end, signal);
 }
 
 /**
- * Waits until all WAL of a backup is in the archive.
+ * Waits until all WAL of a backup is in the archive, and proves that it is this server's by its last segment:
+ * an archiver that cannot store a segment comes no further.
  * @param timeout ms without progress
- * @throws PgarcError `failed` that names what is missing
+ * @throws PgarcError `failed` that names what is missing, or whose segment is there
  */
 export async function requireWal(
   deps: ArchivingDeps,
-  range: { timeline: number; startLsn: Lsn; stopLsn: Lsn },
+  range: { timeline: number; startLsn: Lsn; stopLsn: Lsn; backupLabel: string },
   timeout: number,
   signal: AbortSignal,
 ): Promise<void> {
-  const { timeline, startLsn, stopLsn } = range;
-  const size = deps.facts.segmentSize;
-  const last = segmentBefore(timeline, stopLsn, size);
+  const { timeline, startLsn, stopLsn, backupLabel } = range;
+  const { segmentSize } = deps.facts;
+  const last = segmentBefore(timeline, stopLsn, segmentSize);
   const segments: string[] = [];
-  for (const segment = segmentAt(timeline, startLsn, size); segment.number <= last.number; segment.number++) {
-    segments.push(formatSegmentName(segment, size));
+  for (
+    const segment = segmentAt(timeline, startLsn, segmentSize);
+    segment.number <= last.number;
+    segment.number++
+  ) {
+    segments.push(formatSegmentName(segment, segmentSize));
   }
   await awaitSegments(deps, segments, timeout, signal);
+  if (await isOwnSegment(deps, last, stopLsn, signal)) return;
+  const { checkpointLsn, fromStandby } = parseBackupLabel(backupLabel);
+  const wanted = { timeline, segmentSize, startLsn, checkpointLsn, stopLsn, fromStandby };
+  const wrong = await findWrongSegment(deps.store, wanted, signal);
+  if (wrong !== undefined) throw await describeForeign(deps, wrong.segment, wrong.reason, signal);
 }
 
 async function awaitSegments(

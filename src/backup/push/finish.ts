@@ -70,7 +70,7 @@ export async function finishBackup(
   const { stopLsn } = stopped;
   const map = parseTablespaceMapFile(Buffer.from(stopped.tablespaceMap));
   requireTablespaces(options.dataDir, copied.walk.tablespaces, map.keys());
-  const range = { timeline, startLsn, stopLsn };
+  const range = { timeline, startLsn, ...stopped };
   const [{ tars, packed }] = await inParallel(signal, [
     (each) => storeLists(deps, copied, stopped, options, each),
     (each) => requireWal(deps, range, options.archiveTimeout, each),

@@ -12,7 +12,14 @@ START TIMELINE: 3
 
 describe('parseBackupLabel', () => {
   it('reads start and timeline', () => {
-    expect(parseBackupLabel(LABEL)).toEqual({ startLsn: 0x2000028n, timeline: 3 });
+    expect(parseBackupLabel(LABEL)).toEqual({
+      startLsn: 0x2000028n,
+      timeline: 3,
+      checkpointLsn: 0x2000060n,
+      fromStandby: false,
+    });
+    const { fromStandby } = parseBackupLabel(LABEL.replace('FROM: primary', 'FROM: standby'));
+    expect(fromStandby).toBe(true);
   });
 
   it('refuses what is no label', () => {
