@@ -1,17 +1,25 @@
+import { randomUUID } from 'node:crypto';
 import { waitForSegments } from '../backup/push/archive-wait.ts';
+import { FOREIGN_HINT } from '../backup/push/own-segment.ts';
 import { isPgarcError } from '../errors.ts';
 import type { PostgresSession } from '../postgres/connection.ts';
 import { readArchiverState, type ServerFacts, switchWal } from '../postgres/server.ts';
 import { formatCount, formatDuration } from '../report/units.ts';
 import type { ObjectStore } from '../store/store.ts';
+import { isBlockSize, parsePageHeader } from '../wal/page-header.ts';
 import { readWalObject } from '../wal/read-object.ts';
+import { WalReader } from '../wal/records.ts';
 import type { Finding } from './finding.ts';
+
+/** Resource manager of pg_logical_emit_message() (rmgrlist.h). */
+const RM_LOGICALMSG = 21;
 
 /** SQLSTATE insufficient_privilege. */
 const NOT_ALLOWED = '42501';
 
 /**
- * Ends the current segment of a primary, waits until PostgreSQL has archived it, and reads it back whole.
+ * Ends the current segment of a primary, waits until PostgreSQL has archived it, and reads it back whole: a
+ * message written for this check must be in it, for a copy of the cluster writes segments of the same names.
  * @param timeout ms
  * @throws PgarcError of the server or the store
  */
@@ -25,9 +33,10 @@ export async function checkRoundTrip(
   if (skipped !== undefined) return { name: 'round-trip', status: 'skipped', message: skipped };
   const started = performance.now();
   const before = await readArchiverState(session);
+  const message = `check ${randomUUID()}`;
   let segment: string;
   try {
-    segment = await endSegment(session);
+    segment = await endSegment(session, message);
   } catch (error) {
     if (!isPgarcError(error) || error.details?.sqlstate !== NOT_ALLOWED) throw error;
     return {
@@ -51,8 +60,19 @@ export async function checkRoundTrip(
   }
   const bytes = await readWalObject(store, segment, signal);
   if (bytes?.length !== facts.segmentSize) {
-    const message = `${segment} reads back with ${bytes?.length ?? 0} bytes, a segment has ${facts.segmentSize}`;
-    return { name: 'round-trip', status: 'failed', message };
+    return {
+      name: 'round-trip',
+      status: 'failed',
+      message: `${segment} reads back with ${bytes?.length ?? 0} bytes, a segment has ${facts.segmentSize}`,
+    };
+  }
+  if (!holdsMessage(bytes, message)) {
+    return {
+      name: 'round-trip',
+      status: 'failed',
+      message: `${segment} in ${store.location} is another server's: it lacks what this check wrote into it`,
+      hint: FOREIGN_HINT,
+    };
   }
   const took = formatDuration(performance.now() - started);
   return { name: 'round-trip', status: 'ok', message: `${segment} was archived and read back in ${took}` };
@@ -87,12 +107,35 @@ function findReasonToSkip(facts: ServerFacts): string | undefined {
   return undefined;
 }
 
-/** @returns name of the segment that is complete now */
-async function endSegment(session: PostgresSession): Promise<string> {
-  // An empty segment is not ended (pg_switch_wal), so something is written first, in no table.
+/** Writes a message, and ends the segment. @returns name of the segment that has it and is complete now */
+async function endSegment(session: PostgresSession, message: string): Promise<string> {
+  // An empty segment is not ended (pg_switch_wal), so something is written first, in no table; twice, for the
+  // first may have begun in the segment before.
   const [row] = await session.query(
-    "select pg_walfile_name(pg_logical_emit_message(false, 'pgarc', 'check')) as segment",
+    `select pg_walfile_name(pg_logical_emit_message(false, 'pgarc', $1::text)) as segment,
+            pg_logical_emit_message(false, 'pgarc', $1::text)`,
+    [message],
   );
   await switchWal(session);
   return String(row?.segment);
+}
+
+/** By records: a page may end in the middle of the message. */
+function holdsMessage(segment: Buffer, message: string): boolean {
+  const header = parsePageHeader(segment);
+  if (header?.long === undefined || !isBlockSize(header.long.blockSize)) return false;
+  let holds = false;
+  const reader = new WalReader({
+    start: header.pageAddress,
+    segmentSize: segment.length,
+    wants: (rmid) => rmid === RM_LOGICALMSG,
+    onRecord: ({ body }) => {
+      holds ||= body.includes(message);
+    },
+  });
+  const { blockSize } = header.long;
+  for (let at = 0; at < segment.length && !holds && reader.ended === undefined; at += blockSize) {
+    reader.pushPage(segment.subarray(at, at + blockSize));
+  }
+  return holds;
 }
