@@ -1,13 +1,18 @@
 import { isPgarcError } from '../errors.ts';
+import { type BackupLabel, parseBackupLabel } from '../postgres/backup-label.ts';
+import { isKnownVersion } from '../postgres/version.ts';
 import type { ObjectStore } from '../store/store.ts';
+import { walKey } from '../wal/keys.ts';
+import { findWalKeys } from '../wal/read-object.ts';
 import type { Backup } from './catalog.ts';
-import { requiredSegments } from './catalog-segments.ts';
+import { requiredSegments, segmentSizeOf } from './catalog-segments.ts';
 import type { CountBytes } from './fetch/read-part.ts';
 import { filesMetadataKey, sentinelKey } from './format/keys.ts';
 import { mapParallel } from './map-parallel.ts';
 import type { Failure } from './verify.ts';
 import { planVerification, verifyMembers, verifyPart } from './verify-parts.ts';
 import { verifySegment } from './verify-wal.ts';
+import { findWrongSegment } from './wal-of-backup.ts';
 
 /** Segments that have been read, and what is wrong with them. Backups share some. */
 export type CheckedWal = Map<string, Failure | undefined>;
@@ -58,12 +63,43 @@ export async function verifyBackup(
     const members = () => verifyMembers(store, plan, failures, signal);
     failures.push(...((await collect(failures, filesMetadataKey(backup.name), members)) ?? []));
   }
-  failures.push(...segments.flatMap((name) => wal.get(name) ?? []));
+  const damaged = segments.flatMap((name) => wal.get(name) ?? []);
+  failures.push(...damaged);
+  if (damaged.length === 0) failures.push(...(await findForeignWal(store, backup, plan?.label, signal)));
   return {
     failures,
     parts: plan?.parts.length ?? 0,
     checksummedFiles: plan?.contents.manifest?.files.length ?? 0,
   };
+}
+
+/**
+ * Finds out whether the WAL is that of the server that was backed up: each segment may be in order and yet be
+ * another's, of a copy of the cluster that archived under the same prefix. Without a label, as in WAL-E's
+ * backups, and before PostgreSQL 13 nothing is known.
+ */
+async function findForeignWal(
+  store: ObjectStore,
+  backup: Backup,
+  text: string | undefined,
+  signal: AbortSignal,
+): Promise<Failure[]> {
+  const label = text === undefined ? undefined : readLabel(text);
+  const { startLsn, finishLsn: stopLsn, pgVersion = 0 } = backup;
+  if (label === undefined || stopLsn === undefined || !isKnownVersion(pgVersion)) return [];
+  const wanted = { ...label, startLsn, stopLsn, segmentSize: segmentSizeOf(backup) };
+  const wrong = await findWrongSegment(store, wanted, signal);
+  if (wrong === undefined) return [];
+  const [key = walKey(wrong.segment, '')] = await findWalKeys(store, wrong.segment, signal);
+  return [{ key, reason: `${wrong.reason}: it is not of the server that ${backup.name} was taken of` }];
+}
+
+function readLabel(text: string): BackupLabel | undefined {
+  try {
+    return parseBackupLabel(text);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Runs `check`; what is wrong with an object becomes a failure, everything else is thrown on. */

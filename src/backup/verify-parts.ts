@@ -22,7 +22,12 @@ export interface VerificationPlan {
   contents: BackupContents;
   parts: readonly StoredPart[];
   ledger: Ledger;
+  /** The backup_label's text, once its part has been read. */
+  label: string | undefined;
 }
+
+/** More than any label has, bytes. */
+const MAX_LABEL_SIZE = 64 * 1024;
 
 /** Reads a backup's lists. @throws PgarcError `object-missing`, `object-damaged` */
 export async function planVerification(
@@ -34,7 +39,7 @@ export async function planVerification(
   if (contents.manifest !== undefined) await requireSameLists(store, contents, contents.manifest, signal);
   const [step] = planSteps([contents]);
   if (step === undefined) throw new PgarcError('failed', `backup ${backup.name} cannot be planned`);
-  return { contents, parts: contents.parts, ledger: step.ledger };
+  return { contents, parts: contents.parts, ledger: step.ledger, label: undefined };
 }
 
 /** Other tools go by files_metadata.json: it must list what the manifest does. */
@@ -74,12 +79,15 @@ export async function verifyPart(
     symlink: (path: string) => ledger.note(path),
     async file(path: string, _entry: unknown, body: AsyncIterable<Buffer>) {
       const isCompared = contents.manifest !== undefined || OF_NEWEST_ONLY.has(path);
+      const kept: Buffer[] = [];
       let crc = 0;
       let size = 0;
       for await (const chunk of body) {
         if (isCompared) crc = crc32c(chunk, crc);
         size += chunk.length;
+        if (path === BACKUP_LABEL && size <= MAX_LABEL_SIZE) kept.push(Buffer.from(chunk));
       }
+      if (path === BACKUP_LABEL) plan.label = Buffer.concat(kept).toString();
       if (ledger.expects(path) || OF_NEWEST_ONLY.has(path)) ledger.arrive(path, size, crc);
     },
   };

@@ -14,9 +14,14 @@ export function formatVersion(versionNumber: number): string {
   return `${major}.${Math.floor(versionNumber / 100) % 100}.${versionNumber % 100}`;
 }
 
+/** False for a server_version_num older than pgarc knows. */
+export function isKnownVersion(versionNumber: number): boolean {
+  return majorVersion(versionNumber) >= OLDEST;
+}
+
 /** @throws PgarcError `refused` for a server older than pgarc knows */
 export function requireKnownVersion(versionNumber: number): void {
-  if (majorVersion(versionNumber) >= OLDEST) return;
+  if (isKnownVersion(versionNumber)) return;
   throw new PgarcError('refused', `PostgreSQL ${formatVersion(versionNumber)} is too old`, {
     hint: `pgarc backs up PostgreSQL ${OLDEST} and later.`,
   });

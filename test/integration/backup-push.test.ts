@@ -320,3 +320,65 @@ describe('backup-push of a standby', () => {
     expect(await store.keys(`basebackups_005/${first.name}`)).toEqual(kept);
   });
 });
+
+/** A cluster, and a copy of it made while it was stopped, which run beside each other. */
+async function startCopies(store: TestStore, ofCopy = store) {
+  const first = await startPostgres({ archive: true, env: store.env });
+  await first.query('create table t as select generate_series(1, 1000) i');
+  await first.stop();
+  const dataDir = join(await makeTemporaryFolder('copy'), 'data');
+  await mustRun('cp', ['-a', first.dataDir, dataDir], { asPostgres: false });
+  await first.start();
+  const copy = await startPostgres({ archive: true, env: ofCopy.env, dataDir });
+  return { first, copy };
+}
+
+async function writeSegments(server: TestPostgres): Promise<void> {
+  for (let i = 0; i < 4; i++) {
+    await server.query('insert into t select generate_series(1, 1000)');
+    await server.archiveAll();
+  }
+}
+
+describe('backup-push of a copy of the cluster that archives under the same prefix', () => {
+  it('does not take the other one’s WAL for its own, and leaves nothing', async () => {
+    const store = await makeStore('folder');
+    const { first, copy } = await startCopies(store);
+    await push(first, store);
+    await writeSegments(first);
+    const before = await store.keys('basebackups_005/');
+    const result = await runPgarc(['backup-push', copy.dataDir], { env: { ...store.env, ...copy.env } });
+    expect([result.code, result.stderr]).toEqual([
+      1,
+      expect.stringContaining(`not that of ${copy.dataDir} on `),
+    ]);
+    expect(result.stderr).toMatch(/from byte \d+ on; .* stored backups there\nhint: A copy of this cluster/);
+    expect(result.stderr).toContain(`${first.dataDir} on `);
+    expect(await store.keys('basebackups_005/')).toEqual(before);
+    expect(await store.keys('pgarc/running/')).toEqual([]);
+
+    const checked = await runPgarc(['check', '--json'], {
+      env: { ...store.env, ...copy.env, PGDATA: copy.dataDir },
+    });
+    const { findings } = JSON.parse(checked.stdout) as { findings: { name: string }[] };
+    expect(findings.find(({ name }) => name === 'round-trip')).toMatchObject({
+      status: 'failed',
+      message: expect.stringContaining("another server's"),
+    });
+  });
+  it('is told of by verify where an earlier pgarc took it', async () => {
+    const [store, other] = [await makeStore('folder'), await makeStore('folder')];
+    const { first, copy } = await startCopies(store, other);
+    const { name } = await push(first, store);
+    await writeSegments(copy);
+    const verify = () => runPgarc(['verify', name], { env: store.env });
+    expect((await verify()).code).toBe(0);
+    const key = `wal_005/${name.slice('base_'.length)}.lz4`;
+    await store.write(key, await other.read(key));
+    const result = await verify();
+    expect([result.code, result.stdout]).toEqual([
+      8,
+      expect.stringMatching(/FAILED .*: has no checkpoint record at .* it is not of the server/),
+    ]);
+  });
+});
