@@ -5,6 +5,7 @@ import type { RestoreFlags } from '../../src/backup/fetch/restore-flags.ts';
 import { parseTarget, parseTargetTimeline } from '../../src/backup/fetch/target-options.ts';
 import type { ResolvedSettings } from '../../src/config/resolve.ts';
 import { EXIT_WARNINGS, PgarcError } from '../../src/errors.ts';
+import { quoteForShell } from '../../src/report/shell.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
 import { findLauncher } from '../launcher.ts';
@@ -74,6 +75,11 @@ async function readRequest(
   if (name === undefined) {
     throw new PgarcError('usage', 'the name of a backup is missing', {
       hint: 'Give a name of `pgarc backup-list`, or LATEST.',
+    });
+  }
+  if (second === undefined && name.includes('/')) {
+    throw new PgarcError('usage', `the name of a backup is missing: ${name} is a directory`, {
+      hint: `Write the name behind it: pgarc backup-fetch ${quoteForShell(name)} LATEST`,
     });
   }
   const given = second === undefined ? undefined : first;

@@ -160,6 +160,20 @@ describe('backup-fetch refuses', () => {
     const server = await startPostgres();
     const result = await runPgarc(['backup-fetch', server.dataDir, 'LATEST'], { env });
     expect(result).toMatchObject({ code: 4, stderr: expect.stringContaining('a PostgreSQL server runs in') });
+    expect(result.stderr).toContain('hint: Restore into another directory, or stop it');
+  });
+
+  it('a directory alone, and does not turn to the one of the settings', async () => {
+    const server = await startPostgres();
+    const withData = { ...env, PGDATA: server.dataDir };
+    const result = await runPgarc(['backup-fetch', '/tmp/new one'], { env: withData });
+    expect(result.code).toBe(2);
+    expect(result.stderr).toContain('the name of a backup is missing: /tmp/new one is a directory');
+    expect(result.stderr).toContain("pgarc backup-fetch '/tmp/new one' LATEST");
+    const mistyped = await runPgarc(['backup-fetch', 'LATSET'], { env: withData });
+    expect(mistyped.code).toBe(5);
+    expect(mistyped.stderr).toContain(SAMPLE_DELTA);
+    expect(mistyped.stderr).not.toContain('pg_ctl');
   });
 
   it('an unknown name, with those that exist', async () => {

@@ -33,7 +33,7 @@ export async function refuseOccupied(pgdata: string): Promise<PgarcError> {
       'server-running',
       `a PostgreSQL server runs in ${pgdata} (process ${postmaster.pid})`,
       {
-        hint: `Stop it and move the directory away: pg_ctl stop -D ${quoteForShell(pgdata)}`,
+        hint: `Restore into another directory, or stop it and move this one away: pg_ctl stop -D ${quoteForShell(pgdata)}`,
       },
     );
   }

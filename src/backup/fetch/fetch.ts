@@ -88,9 +88,11 @@ export async function fetchBackup(
   const started = performance.now();
   const { store, emit } = deps;
   const { pgdata } = options;
-  if (options.holder === undefined) await requireFreeDirectory(pgdata, 'refuse');
   emit({ type: 'phase', operation: 'restore', text: 'reading the catalog' });
   const backups = await listBackups(store, signal);
+  // Before the directory: who mistyped the name may not have meant the directory of the settings, either.
+  findBackup(backups, options.name);
+  if (options.holder === undefined) await requireFreeDirectory(pgdata, 'refuse');
   const { backup, reachable, warnings } = await choose(store, backups, options, signal);
   const chain = await mapParallel(
     resolveChain(backups, backup),
