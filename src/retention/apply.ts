@@ -1,4 +1,5 @@
 import type { Backup } from '../backup/catalog.ts';
+import { isDead, type Journal, writeJournal } from '../backup/deletion-journal.ts';
 import { backupPrefix, sentinelKey } from '../backup/format/keys.ts';
 import type { Emit } from '../report/events.ts';
 import { formatCount } from '../report/units.ts';
@@ -6,7 +7,6 @@ import type { ObjectStore } from '../store/store.ts';
 import { WAL } from '../wal/keys.ts';
 import { Chains } from './chains.ts';
 import { Deleter, type Refused } from './deleter.ts';
-import { isDead, type Journal, writeJournal } from './journal.ts';
 import { assertSafe, planWalFor, type RetentionPlan } from './plan.ts';
 import type { Survey } from './survey.ts';
 import { placeOfKey } from './wal-files.ts';

@@ -1,12 +1,11 @@
 import { type Backup, listBackups } from '../backup/catalog.ts';
-import { backupPrefix } from '../backup/format/keys.ts';
+import { findLeftovers, type Journal, type Leftover, listJournals } from '../backup/deletion-journal.ts';
 import { mapParallel } from '../backup/map-parallel.ts';
 import { listClaims } from '../backup/push/claim.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { type Archive, listArchive, requireHistories } from '../wal/archive.ts';
-import { type Journal, listJournals } from './journal.ts';
 import { findWithoutWal } from './own-wal.ts';
-import { type Volume, WalFiles } from './wal-files.ts';
+import { WalFiles } from './wal-files.ts';
 
 /** What is in the store, from complete listings. */
 export interface Survey {
@@ -20,13 +19,6 @@ export interface Survey {
   journals: readonly Journal[];
   /** Of deletions that were broken off. */
   leftovers: readonly Leftover[];
-}
-
-/** Parts of a backup whose sentinel a run of retention has removed. */
-export interface Leftover extends Volume {
-  name: string;
-  /** Only what the store got before is part of it. */
-  before: Date;
 }
 
 /**
@@ -52,33 +44,7 @@ export async function surveyStore(store: ObjectStore, signal: AbortSignal): Prom
   // Which WAL leads to a timeline nobody can tell without its history file.
   requireHistories(archive);
   const withoutWal = findWithoutWal(archive, backups);
-  const leftovers = await findLeftovers(store, backups, journals, running, signal);
-  return { backups, archive, wal, withoutWal, running, journals, leftovers };
-}
-
-async function findLeftovers(
-  store: ObjectStore,
-  backups: readonly Backup[],
-  journals: readonly Journal[],
-  running: readonly string[],
-  signal: AbortSignal,
-): Promise<Leftover[]> {
   const busy = new Set([...running, ...backups.map(({ name }) => name)]);
-  const before = new Map<string, Date>();
-  for (const { stored, backups: names } of journals) {
-    for (const name of names) {
-      if (!busy.has(name) && (before.get(name) ?? stored) <= stored) before.set(name, stored);
-    }
-  }
-  const leftovers: Leftover[] = [];
-  for (const [name, stored] of before) {
-    const leftover = { name, before: stored, objects: 0, bytes: 0 };
-    for await (const { size, modified } of store.list(backupPrefix(name), { signal })) {
-      if (modified > stored) continue;
-      leftover.objects++;
-      leftover.bytes += size;
-    }
-    if (leftover.objects > 0) leftovers.push(leftover);
-  }
-  return leftovers;
+  const leftovers = await findLeftovers(store, journals, busy, signal);
+  return { backups, archive, wal, withoutWal, running, journals, leftovers };
 }

@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { hostname } from 'node:os';
 import { PgarcError } from '../errors.ts';
 import type { ObjectStore } from '../store/store.ts';
+import { backupPrefix } from './format/keys.ts';
 
 /**
- * A journal says which backups a run began to delete. It is stored before the first object goes and removed
+ * A journal says which backups `retain` or `delete` began to delete. It is stored before the first object goes and removed
  * after the last, so that the next run can tell parts without a sentinel that are left of a deletion from
  * those of a backup that another tool is making: the former are older than the journal, by the store's own
  * clock.
@@ -20,6 +21,16 @@ export interface Journal {
   stored: Date;
   /** Names of backups. */
   backups: readonly string[];
+}
+
+/** Parts of a backup whose sentinel a deletion that was broken off has removed. */
+export interface Leftover {
+  name: string;
+  /** Only what the store got before is part of it. */
+  before: Date;
+  objects: number;
+  /** As stored. */
+  bytes: number;
 }
 
 /** Reads all journals. One that cannot be read names no backup: what it meant stays. */
@@ -52,6 +63,35 @@ export async function writeJournal(
 /** Whether a journal's run has ended, one way or another. */
 export function isDead(journal: Journal, now: Date): boolean {
   return now.getTime() - journal.stored.getTime() > DEAD_AFTER;
+}
+
+/**
+ * Finds what broken-off deletions left.
+ * @param busy names of backups that are there, or are being made: nothing is left over of them
+ */
+export async function findLeftovers(
+  store: ObjectStore,
+  journals: readonly Journal[],
+  busy: ReadonlySet<string>,
+  signal: AbortSignal,
+): Promise<Leftover[]> {
+  const before = new Map<string, Date>();
+  for (const { stored, backups: names } of journals) {
+    for (const name of names) {
+      if (!busy.has(name) && (before.get(name) ?? stored) <= stored) before.set(name, stored);
+    }
+  }
+  const leftovers: Leftover[] = [];
+  for (const [name, stored] of before) {
+    const leftover = { name, before: stored, objects: 0, bytes: 0 };
+    for await (const { size, modified } of store.list(backupPrefix(name), { signal })) {
+      if (modified > stored) continue;
+      leftover.objects++;
+      leftover.bytes += size;
+    }
+    if (leftover.objects > 0) leftovers.push(leftover);
+  }
+  return leftovers;
 }
 
 function parseNames(body: Buffer): string[] {
