@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { EXIT_WARNINGS } from '../../src/errors.ts';
 import { shareWork } from '../cluster-lock.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
@@ -12,7 +13,7 @@ export function define(command: Command, context: CliContext): void {
   describe(command, {
     description:
       'Marks a backup as permanent: neither retention nor delete removes it. The backups a delta is built on are marked with it. --impermanent takes the mark away from this one alone.',
-    exitCodes: [4, 5, 6, 7, 8],
+    exitCodes: [3, 4, 5, 6, 7, 8],
     examples: ['pgarc backup-mark LATEST', 'pgarc backup-mark base_000000010000000000000002 --impermanent'],
   });
   command
@@ -29,6 +30,13 @@ export function define(command: Command, context: CliContext): void {
         { settings, store, lock: 'retain', canDoWithout: true },
         (shared, signal) => markBackup({ store: shared }, { name, permanent }, signal),
       );
+      if (permanent && !backup.usable) {
+        const message = `${backup.name} cannot be used: ${backup.warnings.join('; ')}`;
+        const hint =
+          'The mark only keeps it; take a new backup to be kept with `pgarc backup-push --permanent`.';
+        context.emit({ type: 'warning', message, hint });
+        context.setExitCode(EXIT_WARNINGS);
+      }
       if (options.json) {
         context.printJson({ name: backup.name, permanent, changed });
         return;

@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import type { VerifyResult } from '../../src/backup/verify.ts';
-import { PgarcError } from '../../src/errors.ts';
+import { EXIT_WARNINGS, PgarcError } from '../../src/errors.ts';
 import { formatBytes, formatCount, formatDuration } from '../../src/report/units.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
@@ -8,8 +8,8 @@ import { describe } from '../help.ts';
 export function define(command: Command, context: CliContext): void {
   describe(command, {
     description:
-      'Reads back every object of a backup, and of the backups a delta is built on, with the WAL from its start to its stop, and checks all of it: complete, undamaged, each file with the checksum of the manifest. Without NAME every backup is verified; one that is deleted meanwhile is passed over.',
-    exitCodes: [5, 7, 8],
+      'Reads back every object of a backup, and of the backups a delta is built on, with the WAL from its start to its stop, and checks all of it: complete, undamaged, each file with the checksum of the manifest. Without NAME every backup is verified; one that is deleted meanwhile is passed over. An archive without backups is exit code 3.',
+    exitCodes: [3, 5, 7, 8],
     examples: ['pgarc verify', 'pgarc verify LATEST', 'pgarc verify LATEST --json'],
   });
   command
@@ -24,15 +24,25 @@ export function define(command: Command, context: CliContext): void {
         { name, concurrency: settings.downloadConcurrency },
         context.signal,
       );
+      const isNothing = result.failures.length === 0 && result.backups.length === 0;
+      if (isNothing) {
+        // Not well: the prefix may be the wrong one, and whoever asks every night shall hear of it.
+        context.emit({
+          type: 'warning',
+          message: `there is no backup in ${store.location}: nothing is verified`,
+        });
+        context.setExitCode(EXIT_WARNINGS);
+      }
       if (options.json) context.printJson(toDocument(result));
-      else context.stdout.write(renderResult(result));
+      else if (!isNothing) context.stdout.write(renderResult(result));
       if (result.failures.length > 0) throw toError(result);
     });
 }
 
 /** The document of --json. Durations are ms, sizes bytes. */
 function toDocument(result: VerifyResult): unknown {
-  return { ok: result.failures.length === 0, ...result, durationMs: Math.round(result.durationMs) };
+  const ok = result.failures.length === 0 && result.backups.length > 0;
+  return { ok, ...result, durationMs: Math.round(result.durationMs) };
 }
 
 function renderResult(result: VerifyResult): string {

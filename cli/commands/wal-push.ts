@@ -7,7 +7,7 @@ export function define(command: Command, context: CliContext): void {
   describe(command, {
     description:
       'Archives one WAL file: a segment, or a .history, .backup or .partial file. Ends with 0 only when it is stored, or was stored before with the same contents; then PostgreSQL may delete it.',
-    exitCodes: [7, 8],
+    exitCodes: [4, 7, 8],
     examples: ["archive_command = 'pgarc wal-push %p'", 'pgarc wal-push pg_wal/00000001000000000000002A'],
   });
   command.argument('<PATH>', "the file, PostgreSQL's %p").action(async (path: string) => {

@@ -26,7 +26,11 @@ test('a full file system refuses, and nothing is left behind', async ({ skip }) 
     () => store.putIfAbsent('b/large', large),
     () => store.putStream('c/large', chunks(large)),
   ]) {
-    await expect(act()).rejects.toMatchObject({ code: 'no-space', message: /file system is full/ });
+    await expect(act()).rejects.toMatchObject({
+      code: 'no-space',
+      message: /file system is full/,
+      hint: /`pgarc retain --confirm`/,
+    });
   }
   expect(await keysOf(store.list(''))).toEqual(['a/fits']);
   expect(await readdir(join(disk, 'store/a'))).toEqual(['fits']);

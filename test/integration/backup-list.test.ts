@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { mustRunPgarc, runPgarc } from '../support/pgarc.ts';
@@ -36,6 +36,27 @@ describe('backup-list, backup-mark, delete', () => {
     const result = await mustRunPgarc(['backup-list'], { env: { PGARC_STORE: `file://${empty}` } });
     expect(result.stdout).toBe('');
     expect(result.stderr).toContain('no backups in');
+  });
+
+  it('lists a damaged backup, and warns of marking it', async () => {
+    const damaged = await copySample();
+    const other = { ...env, PGARC_STORE: `file://${damaged}` };
+    await writeFile(join(damaged, `basebackups_005/${SAMPLE_FULL}_backup_stop_sentinel.json`), '{');
+    expect((await mustRunPgarc(['backup-list'], { env: other })).stdout).toContain(`${SAMPLE_FULL}  `);
+    const marked = await runPgarc(['backup-mark', SAMPLE_FULL], { env: other });
+    expect(marked).toMatchObject({ code: 3, stdout: `${SAMPLE_FULL} is now permanent\n` });
+    expect(marked.stderr).toContain(`${SAMPLE_FULL} cannot be used: sentinel`);
+    await mustRunPgarc(['backup-mark', SAMPLE_FULL, '--impermanent'], { env: other });
+  });
+
+  it('says of an archive without backups that nothing is verified', async () => {
+    const empty = { PGARC_STORE: `file://${await makeTemporaryFolder('empty')}` };
+    const result = await runPgarc(['verify'], { env: empty });
+    expect(result).toMatchObject({ code: 3, stdout: '' });
+    expect(result.stderr).toContain('there is no backup in ');
+    const json = await runPgarc(['verify', '--json'], { env: empty });
+    expect(json.code).toBe(3);
+    expect(JSON.parse(json.stdout)).toMatchObject({ ok: false, backups: [], failures: [] });
   });
 
   it('keeps a permanent backup from deletion', async () => {

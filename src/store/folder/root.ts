@@ -63,7 +63,7 @@ export function toFolderError(
     const full = code === 'ENOSPC' ? 'its file system is full' : 'its quota is used up';
     return new PgarcError('no-space', `cannot ${doing} ${what}: ${full}`, {
       cause: error,
-      hint: 'Free space in the store, for instance with pgarc retain.',
+      hint: 'Free space in the store, for instance with `pgarc retain --confirm`; without --confirm it only shows what it would delete.',
     });
   }
   const denied = code === 'EACCES' || code === 'EPERM' || code === 'EROFS';

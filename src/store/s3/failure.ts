@@ -127,7 +127,7 @@ function hintFor(status: number, code: string | undefined, isFromStore: boolean)
     return 'The object lies in an archive class, where a lifecycle rule or s3-storage-class put it: restore it in the store first.';
   }
   if (code !== undefined && FULL_CODES.has(code)) {
-    return 'Free space in the store, for instance with pgarc retain, or raise its quota.';
+    return 'Free space in the store, for instance with `pgarc retain --confirm` (without --confirm it only shows what it would delete), or raise its quota.';
   }
   if (status === 403 && isFromStore && (code === undefined || DENIAL.test(code))) {
     return 'Let these credentials get, put, list and delete objects under the prefix, and check the name of the bucket.';

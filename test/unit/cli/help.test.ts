@@ -17,7 +17,8 @@ test.for([
   ['replica-bootstrap', ['0', '1', '2']],
   ['bootstrap', ['0', '1', '2', '4', '5', '6', '7', '8', '9', '75']],
   ['wal-fetch', ['0', '74', '75', '255']],
-  ['backup-mark', ['0', '1', '2', '4', '5', '6', '7', '8', '75']],
+  ['wal-push', ['0', '1', '2', '4', '7', '8', '75']],
+  ['backup-mark', ['0', '1', '2', '3', '4', '5', '6', '7', '8', '75']],
 ] as const)('%s has exit codes %o', async ([command, codes]) => {
   expect(await listCodes(command)).toEqual(codes);
 });
