@@ -1,4 +1,3 @@
-import { mapParallel } from '../backup/map-parallel.ts';
 import { isPgarcError } from '../errors.ts';
 import { formatLsn, type Lsn } from '../postgres/lsn.ts';
 import { WalReader, type WalRecord } from './records.ts';
@@ -6,11 +5,12 @@ import { nameOf, segmentsIn, type WalPath } from './scan.ts';
 import { isLevelChange, parseLevelChange } from './transaction-records.ts';
 
 /**
- * Segments whose beginning is looked at. Of 16 MiB these are 64 GiB of WAL, some seconds here and a quarter of an
- * hour for PostgreSQL.
+ * Segments whose beginning is looked at. Of 16 MiB these are 64 GiB of WAL: up to a minute here, and a quarter of an
+ * hour or more for PostgreSQL.
  */
 const SEGMENT_LIMIT = 4096n;
-const READERS = 16;
+/** Each takes some 10 MiB. */
+const READERS = 8n;
 
 /**
  * Finds on a way where the server went over to wal_level = minimal. From there on WAL lacks what recovery needs:
@@ -26,20 +26,24 @@ export async function findMinimalAtStarts(
   signal: AbortSignal,
 ): Promise<Lsn | undefined> {
   const { first, last } = segmentsIn(path);
-  const size = BigInt(path.archive.segmentSize);
-  const count = last - first < SEGMENT_LIMIT ? last - first + 1n : SEGMENT_LIMIT;
-  const numbers = Array.from({ length: Number(count) }, (_, i) => first + BigInt(i));
-  let found: Lsn | undefined;
-  const look = async (number: bigint, each: AbortSignal) => {
-    if (found !== undefined && number * size > found) return;
+  const end = last - first < SEGMENT_LIMIT ? last : first + SEGMENT_LIMIT - 1n;
+  const look = async (number: bigint) => {
     const name = nameOf(path, number);
-    if (!known.has(name)) known.set(name, await readStart(path, number, each));
+    if (!known.has(name)) known.set(name, await readStart(path, number, signal));
     const lsn = known.get(name);
-    if (lsn === undefined || lsn < path.range.begin || lsn >= path.range.end) return;
-    if (found === undefined || lsn < found) found = lsn;
+    return lsn !== undefined && lsn >= path.range.begin && lsn < path.range.end ? lsn : undefined;
   };
-  await mapParallel(numbers, READERS, look, signal);
-  return found;
+  for (let number = first; number <= end; number += READERS) {
+    signal.throwIfAborted();
+    const count = Number(end - number < READERS ? end - number + 1n : READERS);
+    const looks = Array.from({ length: count }, (_, i) => look(number + BigInt(i)));
+    // None goes on behind the caller's back when another fails.
+    for (const outcome of await Promise.allSettled(looks)) {
+      if (outcome.status === 'rejected') throw outcome.reason;
+      if (outcome.value !== undefined) return outcome.value;
+    }
+  }
+  return undefined;
 }
 
 /** `WAL from LSN 0/7000098 on was written with wal_level = minimal`. */
@@ -47,24 +51,30 @@ export function describeMinimal(lsn: Lsn): string {
   return `WAL from LSN ${formatLsn(lsn)} on was written with wal_level = minimal`;
 }
 
-async function readStart(path: WalPath, number: bigint, signal: AbortSignal): Promise<Lsn | undefined> {
+/** Where the first page of a segment tells of the change to wal_level = minimal. @param start LSN of the page */
+export function readLevelChange(page: Buffer, start: Lsn, segmentSize: number): Lsn | undefined {
   let found: Lsn | undefined;
   const reader = new WalReader({
-    start: number * BigInt(path.archive.segmentSize),
-    segmentSize: path.archive.segmentSize,
+    start,
+    segmentSize,
     wants: isLevelChange,
     onRecord: (record: WalRecord) => {
       if (parseLevelChange(record) === 'minimal') found ??= record.lsn;
     },
   });
+  reader.pushPage(page);
+  return found;
+}
+
+async function readStart(path: WalPath, number: bigint, signal: AbortSignal): Promise<Lsn | undefined> {
+  const { segmentSize } = path.archive;
   try {
     for await (const page of path.wal.pages(nameOf(path, number), signal)) {
-      reader.pushPage(page);
-      break;
+      return readLevelChange(page, number * BigInt(segmentSize), segmentSize);
     }
   } catch (error) {
     // That it is damaged is told where the way is read.
     if (!isPgarcError(error, 'object-damaged')) throw error;
   }
-  return found;
+  return undefined;
 }
