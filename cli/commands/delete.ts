@@ -13,7 +13,7 @@ interface Options {
 export function define(command: Command, context: CliContext): void {
   describe(command, {
     description:
-      'Deletes one backup; without --confirm it only shows what would go. Refused for a permanent backup and one that delta backups are built on. The WAL stays.',
+      'Deletes one backup; without --confirm it only shows what would go. Refused for a permanent backup and one that delta backups are built on. The WAL stays. A deletion that was broken off is finished by deleting the same name again, or by the next `pgarc retain --confirm`.',
     exitCodes: [4, 5, 6, 7],
     examples: [
       'pgarc delete base_000000010000000000000002',
@@ -37,7 +37,7 @@ export function define(command: Command, context: CliContext): void {
             (guarded, signal) => deleteBackup({ store: guarded }, { name, confirm }, signal),
           )
         : await deleteBackup({ store }, { name, confirm }, context.signal);
-      const { backup, deleted, objects, storedBytes, isLast } = result;
+      const { deleted, isLeftover, objects, storedBytes, isLast } = result;
       if (isLast) {
         const message = deleted
           ? 'that was the last usable backup'
@@ -45,11 +45,12 @@ export function define(command: Command, context: CliContext): void {
         context.emit({ type: 'warning', message });
       }
       if (options.json) {
-        context.printJson({ name: backup.name, deleted, objects, storedBytes, isLast });
+        context.printJson({ name: result.name, deleted, objects, storedBytes, isLast });
         return;
       }
-      const what = `${backup.name}: ${formatCount(objects, 'object')}, ${formatBytes(storedBytes)}`;
+      const rest = isLeftover ? 'what a deletion that was broken off left of ' : '';
+      const what = `${rest}${result.name}: ${formatCount(objects, 'object')}, ${formatBytes(storedBytes)}`;
       context.stdout.write(deleted ? `deleted ${what}\n` : `would delete ${what}\n`);
-      if (!deleted) context.stderr.write('Nothing was deleted; --confirm deletes.\n');
+      if (!deleted) context.emit({ type: 'note', message: 'nothing was deleted; --confirm deletes' });
     });
 }

@@ -5,8 +5,10 @@ import { toDocument } from '../../../src/backup/catalog-json.ts';
 import { requiredSegments, segmentSizeOf, walStop } from '../../../src/backup/catalog-segments.ts';
 import { formatWaleTable } from '../../../src/backup/catalog-wale.ts';
 import { deleteBackup } from '../../../src/backup/delete.ts';
-import { metadataKey, sentinelKey } from '../../../src/backup/format/keys.ts';
+import { writeJournal } from '../../../src/backup/deletion-journal.ts';
+import { metadataKey, partitionKey, sentinelKey } from '../../../src/backup/format/keys.ts';
 import { markBackup } from '../../../src/backup/mark.ts';
+import { retain } from '../../../src/retention/retain.ts';
 import { MemoryStore } from './memory-store.ts';
 
 const SAMPLE = join(import.meta.dirname, '../../fixtures/walg-sample/store');
@@ -89,6 +91,44 @@ describe('deleteBackup', () => {
       exitCode: 4,
       message: `backup ${DELTA} is permanent`,
     });
+    expect(store.deleted).toEqual([]);
+  });
+
+  it.each([
+    ['a second deletion', (name: string) => deleteBackup({ store }, { name, confirm: true }, signal)],
+    [
+      'retention',
+      () => retain({ store, emit: () => undefined }, { rules: undefined, confirm: true }, signal),
+    ],
+  ])('leaves what %s finishes when it is broken off behind the sentinel', async (_, finish) => {
+    const part = partitionKey(DELTA, 'part_001.tar.lz4');
+    const whole = store.delete.bind(store);
+    store.delete = async (keys) => {
+      if (!keys.includes(part)) return await whole(keys);
+      await whole(keys.slice(0, 1));
+      throw new Error('killed');
+    };
+    await expect(deleteBackup({ store }, { name: DELTA, confirm: true }, signal)).rejects.toThrow('killed');
+    expect(store.objects.has(part)).toBe(true);
+    store.delete = whole;
+    const shown = await deleteBackup({ store }, { name: DELTA, confirm: false }, signal);
+    expect(shown).toMatchObject({ isLeftover: true, deleted: false, objects: 4, isLast: false });
+    expect(store.objects.has(part)).toBe(true);
+    await finish(DELTA);
+    const rest = [...store.objects.keys()].filter((key) => key.includes(DELTA) || key.startsWith('pgarc/'));
+    expect(rest).toEqual([]);
+    expect((await listBackups(store, signal)).map(({ name }) => name)).toEqual([FULL]);
+  });
+
+  it('touches no parts without a sentinel that no journal names, or that are newer than it', async () => {
+    store.objects.delete(sentinelKey(DELTA));
+    const again = () => deleteBackup({ store }, { name: DELTA, confirm: true }, signal);
+    await expect(again()).rejects.toMatchObject({ exitCode: 5 });
+    await writeJournal(store, [DELTA], signal);
+    // Another tool makes the backup anew.
+    for (const key of store.objects.keys())
+      if (key.includes(`${DELTA}/`)) store.modified.set(key, new Date(1));
+    await expect(again()).rejects.toMatchObject({ exitCode: 5 });
     expect(store.deleted).toEqual([]);
   });
 
