@@ -65,7 +65,10 @@ export async function verifyBackup(
   }
   const damaged = segments.flatMap((name) => wal.get(name) ?? []);
   failures.push(...damaged);
-  if (damaged.length === 0) failures.push(...(await findForeignWal(store, backup, plan?.label, signal)));
+  if (damaged.length === 0) {
+    const foreign = () => findForeignWal(store, backup, plan?.label, signal);
+    failures.push(...((await collect(failures, sentinelKey(backup.name), foreign)) ?? []));
+  }
   return {
     failures,
     parts: plan?.parts.length ?? 0,

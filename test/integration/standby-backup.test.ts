@@ -25,6 +25,7 @@ test('a backup taken from a standby, while its primary writes, brings everything
 
   const { dataDir } = await restore(env);
   await verifyRestored(dataDir);
+  await mustRunPgarc(['verify'], { env });
   expect(await readFile(join(dataDir, 'backup_label'), 'utf8')).toContain('BACKUP FROM: standby');
   const restored = await startRestored(dataDir, env);
   expect(await readLedger(restored)).toEqual({ last, whole: true });
