@@ -25,11 +25,10 @@ import type { ObjectStore } from '../src/store/store.ts';
 export interface CliContext {
   /** Aborted by the first SIGINT, SIGTERM, SIGHUP or SIGQUIT. */
   readonly signal: AbortSignal;
+  /** Tells on stderr, as --log-format wants it: log lines, progress, hints; secrets are hidden. */
   readonly emit: Emit;
   /** Data. Waited for before the process exits. */
   readonly stdout: Output;
-  /** Logs, progress, hints; secrets are hidden. */
-  readonly stderr: Output;
   /**
    * Settings from flags, environment, file and defaults.
    * @param given values the command took from its own arguments; undefined ones are ignored. Stronger than

@@ -81,13 +81,12 @@ async function readAnyhow(context: CliContext, settings: Settings): Promise<AnyL
   }
 }
 
-function tellSource({ emit, stderr }: CliContext, list: AnyList): void {
+function tellSource({ emit }: CliContext, list: AnyList): void {
   if (list.source === 'store') return;
   const age = formatDuration(Math.max(0, Date.now() - list.readAt.getTime()));
   const why = list.reason === undefined ? '' : `${list.reason}; `;
   const message = `${why}this list is from etcd, read from the store ${age} ago (${list.readAt.toISOString()})`;
-  if (list.reason === undefined) stderr.write(`${message}\n`);
-  else emit({ type: 'warning', message });
+  emit({ type: list.reason === undefined ? 'note' : 'warning', message });
   if (list.omitted > 0) {
     emit({ type: 'warning', message: `it is without the oldest ${formatCount(list.omitted, 'backup')}` });
   }
@@ -109,7 +108,7 @@ async function print(
     const { formatWaleTable } = await import('../../src/backup/catalog-wale.ts');
     context.stdout.write(formatWaleTable(backups));
   } else if (backups.length === 0) {
-    context.stderr.write(`no backups in ${location ?? 'the store'}\n`);
+    context.emit({ type: 'note', message: `no backups in ${location ?? 'the store'}` });
   } else {
     const { renderBackupTable } = await import('../backup-table.ts');
     context.stdout.write(renderBackupTable(backups, new Date(), options.detail === true));

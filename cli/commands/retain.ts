@@ -49,7 +49,7 @@ export function define(command: Command, context: CliContext): void {
       if (options.json) context.printJson(toDocument(store.location, rules, result));
       else context.stdout.write(renderRetention(describeRules(rules), result));
       if (!confirm && !options.json && result.total.objects > 0) {
-        context.stderr.write('Nothing was deleted; --confirm deletes.\n');
+        context.emit({ type: 'note', message: 'nothing was deleted; --confirm deletes' });
       }
       if (warnings.length > 0) context.setExitCode(EXIT_WARNINGS);
     });

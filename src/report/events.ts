@@ -35,6 +35,8 @@ export type PgarcEvent =
     }
   | { type: 'pageDamaged'; file: string; block: number; expected: number; found: number }
   | { type: 'warning'; message: string; hint?: string }
+  /** What a user wants to know beside the result, and nothing is wrong. */
+  | { type: 'note'; message: string }
   /** The daemon serves the cluster in `pgdata` from now on. */
   | { type: 'daemonReady'; pgdata: string; socket: string }
   /** There is no cluster, not yet or no more. */

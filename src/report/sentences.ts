@@ -28,6 +28,8 @@ function describe(event: PgarcEvent): string {
       return event.text;
     case 'pageDamaged':
       return `damaged page: ${event.file}, block ${event.block}: checksum ${event.found}, expected ${event.expected}`;
+    case 'note':
+      return event.message;
     case 'replicaDecision':
     case 'warning':
       return event.hint === undefined ? event.message : `${event.message}\n  hint: ${event.hint}`;

@@ -59,6 +59,21 @@ describe('backup-list, backup-mark, delete', () => {
     expect(JSON.parse(json.stdout)).toMatchObject({ ok: false, backups: [], failures: [] });
   });
 
+  it('writes nothing but JSON lines to stderr with --log-format json', async () => {
+    const empty = { PGARC_STORE: `file://${await makeTemporaryFolder('empty')}` };
+    for (const [args, where] of [
+      [['delete', SAMPLE_DELTA], env],
+      [['retain', '--keep-full', '1'], env],
+      [['backup-list'], empty],
+    ] as const) {
+      const { stderr } = await runPgarc([...args, '--log-format', 'json'], { env: where });
+      const lines = stderr.trimEnd().split('\n');
+      expect(lines.map((line) => JSON.parse(line))).toContainEqual(
+        expect.objectContaining({ level: 'info', event: 'note' }),
+      );
+    }
+  });
+
   it('keeps a permanent backup from deletion', async () => {
     await mustRunPgarc(['backup-mark', 'LATEST'], { env });
     const metadata = await readFile(join(store, `basebackups_005/${SAMPLE_FULL}/metadata.json`), 'utf8');

@@ -90,7 +90,7 @@ describe.each(STORE_KINDS)('retain on a %s', (kind) => {
     expect(table.stdout).toMatch(/^name +finished +keep or drop +reasons +size$/m);
     expect(table.stdout).toContain('anchor of the window');
     expect(table.stdout).toMatch(/--confirm would delete 6 backups and \d+ WAL segments: \d+ objects, /);
-    expect(table.stderr).toContain('Nothing was deleted');
+    expect(table.stderr).toContain('nothing was deleted; --confirm deletes');
     const { report: plan } = await retain(...window);
     expect(await store.keys()).toEqual(before);
     expect(plan.deleted).toBeNull();
