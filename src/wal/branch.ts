@@ -45,8 +45,9 @@ export async function findBranch(
   if (segment === undefined) return undefined;
   const timelines = askedTimelines(asked, segment, segmentSize);
   if (timelines.size === 0 || !(await isRecovering(pgdata))) return undefined;
-  for (const followed of await listTimelines(pgdata, segment.timeline + 1)) {
-    const entries = await readEntries(pgdata, followed);
+  const walFolder = join(pgdata, 'pg_wal');
+  for (const followed of await listTimelines(walFolder, segment.timeline + 1)) {
+    const entries = await readEntries(walFolder, followed);
     if (!isFollowed(followed, entries, { segment, segmentSize }, timelines)) continue;
     const switchLsn = findEnd(timelineSpans(followed, entries), segment.timeline);
     const start = segmentStart(segment, segmentSize);
@@ -71,9 +72,10 @@ export async function mayBeLeft(
   const end = segmentStart(segment, segmentSize) + BigInt(segmentSize);
   // A history that is contained in a newer one leaves a timeline nowhere else, and there may be hundreds.
   const contained = new Set<number>();
-  for (const timeline of await listTimelines(pgdata, segment.timeline + 1)) {
+  const walFolder = join(pgdata, 'pg_wal');
+  for (const timeline of await listTimelines(walFolder, segment.timeline + 1)) {
     if (contained.has(timeline)) continue;
-    const entries = await readEntries(pgdata, timeline);
+    const entries = await readEntries(walFolder, timeline);
     for (const entry of entries) contained.add(entry.timeline);
     const left = findEnd(timelineSpans(timeline, entries), segment.timeline);
     if (left !== undefined && left >= from && left < end) return true;
@@ -86,8 +88,9 @@ export async function isProof(pgdata: string, name: string, segmentSize: number)
   const segment = parseSegmentName(name, segmentSize);
   if (segment === undefined) return false;
   const end = segmentStart(segment, segmentSize) + BigInt(segmentSize);
-  for (const timeline of await listTimelines(pgdata, segment.timeline)) {
-    const spans = timelineSpans(timeline, await readEntries(pgdata, timeline));
+  const walFolder = join(pgdata, 'pg_wal');
+  for (const timeline of await listTimelines(walFolder, segment.timeline)) {
+    const spans = await readSpans(walFolder, timeline);
     if (!spans.some((span) => span.timeline === segment.timeline)) continue;
     if (spans.some((span) => span.timeline < segment.timeline && span.end! < end)) return true;
   }
@@ -136,13 +139,14 @@ function isFollowed(
   return isComplete && [...asked].every((timeline) => newer.some((one) => one.timeline === timeline));
 }
 
-function findEnd(spans: readonly TimelineSpan[], timeline: number): Lsn | undefined {
+/** Where a timeline was left. */
+export function findEnd(spans: readonly TimelineSpan[], timeline: number): Lsn | undefined {
   return spans.find((span) => span.timeline === timeline)?.end;
 }
 
-/** Timelines from a number on whose history file is in pg_wal, newest first. */
-async function listTimelines(pgdata: string, from: number): Promise<number[]> {
-  const names = await readdir(join(pgdata, 'pg_wal')).catch(() => []);
+/** Timelines from a number on whose history file is in a folder, newest first. */
+export async function listTimelines(walFolder: string, from: number): Promise<number[]> {
+  const names = await readdir(walFolder).catch(() => []);
   const timelines = names.flatMap((name) => {
     const file = name.endsWith('.history') ? classifyWalFile(name) : undefined;
     return file?.kind === 'history' && file.timeline >= from ? [file.timeline] : [];
@@ -150,10 +154,17 @@ async function listTimelines(pgdata: string, from: number): Promise<number[]> {
   return timelines.sort((a, b) => b - a);
 }
 
-/** @returns none for a file that is going, or being written: PostgreSQL itself will say what is wrong with it */
-async function readEntries(pgdata: string, timeline: number): Promise<HistoryEntry[]> {
+/**
+ * What the history file of a timeline in a folder says of where it comes from.
+ * @returns nothing for a file that is going, or being written: PostgreSQL itself will say what is wrong with it
+ */
+export async function readSpans(walFolder: string, timeline: number): Promise<TimelineSpan[]> {
+  return timelineSpans(timeline, await readEntries(walFolder, timeline));
+}
+
+async function readEntries(walFolder: string, timeline: number): Promise<HistoryEntry[]> {
   try {
-    return parseHistory(await readFile(join(pgdata, 'pg_wal', historyName(timeline)), 'utf8'), timeline);
+    return parseHistory(await readFile(join(walFolder, historyName(timeline)), 'utf8'), timeline);
   } catch {
     return [];
   }

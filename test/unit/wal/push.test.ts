@@ -6,6 +6,7 @@ import { IDENTITY_KEY } from '../../../src/wal/identity.ts';
 import { readWalObject } from '../../../src/wal/read-object.ts';
 import { makeSegment, SYSTEM_IDENTIFIER } from '../../support/wal-segment.ts';
 import { type FolderArchive, makeFolderArchive } from './folder-archive.ts';
+import { WalWriter } from './wal-writer.ts';
 
 const { signal } = new AbortController();
 const HISTORY = '1\t0/300000\tno recovery target specified\n';
@@ -149,6 +150,78 @@ describe('pushWal', () => {
     expect(lost[0]?.reason).toMatchObject({ code: 'wal-conflict' });
     const winner = results[0].status === 'fulfilled' ? a : b;
     expect(await isStored(a.name, winner.bytes)).toBe(true);
+  });
+});
+
+describe('pushWal of the last segment of a timeline, which a standby offers incomplete', () => {
+  const SIZE = 2 ** 20;
+  const NAME = '000000010000000000000003';
+
+  /** Records up to a switch, then what `tail` makes of it. @returns the segment and where the switch is */
+  function makeLast(tail: { garbage?: number; wal?: boolean }): { bytes: Buffer; left: bigint } {
+    const writer = new WalWriter({ start: BigInt(3 * SIZE) });
+    for (let i = 0; i < 40; i++) writer.fill(5000);
+    const left = writer.lsn;
+    if (tail.wal) while (writer.lsn < BigInt(4 * SIZE)) writer.fill(5000);
+    const bytes = writer.segments().get(3n)!;
+    if (tail.garbage !== undefined) bytes.fill(tail.garbage, Number(left) - 3 * SIZE);
+    return { bytes, left };
+  }
+
+  const { left } = makeLast({});
+  const at = (lsn: bigint) => `${(lsn >> 32n).toString(16)}/${lsn.toString(16).toUpperCase()}`;
+  const keep = (lsn: bigint, timeline = 2) =>
+    writeFile(join(archive.data, `pg_wal/0000000${timeline}.history`), `1\t${at(lsn)}\tx\n`);
+  const flipped = (bytes: Buffer, offset: number) => {
+    const copy = Buffer.from(bytes);
+    copy.writeUInt8(copy.readUInt8(offset) ^ 1, offset);
+    return copy;
+  };
+
+  it.each([
+    ['another standby’s', makeLast({ garbage: 0xaa }).bytes],
+    ['one that the replaced primary wrote on', makeLast({ wal: true }).bytes],
+  ])('takes %s for the same, and says so', async (_, stored) => {
+    await archive.push(NAME, stored);
+    await keep(left);
+    archive.events.length = 0;
+    const own = makeLast({ garbage: 0xbb }).bytes;
+    expect((await archive.push(NAME, own)).outcome).toBe('already-stored');
+    expect(archive.events).toMatchObject([
+      {
+        type: 'warning',
+        message: expect.stringContaining(`up to ${at(left)}, where timeline 2 leaves timeline 1`),
+      },
+      { type: 'walAlreadyStored', name: NAME },
+    ]);
+    expect(await isStored(NAME, stored)).toBe(true);
+  });
+
+  it('takes nothing for the same without such a history', async () => {
+    await archive.push(NAME, makeLast({ garbage: 0xaa }).bytes);
+    const own = makeLast({ garbage: 0xbb }).bytes;
+    const refused = () => expect(archive.push(NAME, own)).rejects.toMatchObject({ code: 'wal-conflict' });
+    await refused();
+    for (const lsn of [left - 8n, left + 64n, BigInt(3 * SIZE), BigInt(4 * SIZE)]) {
+      await keep(lsn);
+      await refused();
+    }
+    await keep(left, 3);
+    expect((await archive.push(NAME, own)).outcome).toBe('already-stored');
+  });
+
+  it('does not let go WAL that goes on behind the place where a rejected history leaves', async () => {
+    await archive.push(NAME, makeLast({ garbage: 0xaa }).bytes);
+    await keep(left);
+    const own = makeLast({ wal: true }).bytes;
+    await expect(archive.push(NAME, own)).rejects.toMatchObject({ code: 'wal-conflict' });
+  });
+
+  it('refuses a difference before the switch', async () => {
+    const own = makeLast({ garbage: 0xbb }).bytes;
+    await archive.push(NAME, flipped(makeLast({ garbage: 0xaa }).bytes, Number(left) - 3 * SIZE - 1));
+    await keep(left);
+    await expect(archive.push(NAME, own)).rejects.toMatchObject({ code: 'wal-conflict' });
   });
 });
 
