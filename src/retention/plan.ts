@@ -37,8 +37,8 @@ export function planRetention(survey: Survey, rules: RetentionRules | undefined,
 
 /** The WAL that may go when these backups stay. */
 export function planWalFor(survey: Survey, policy: PolicyResult, kept: readonly Backup[]): WalPlan {
-  const { archive, backups, running } = survey;
-  return planWal({ archive, policy, backups, kept, running });
+  const { archive, wal, backups, running } = survey;
+  return planWal({ archive, wal, policy, backups, kept, running });
 }
 
 /**

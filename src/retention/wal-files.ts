@@ -23,12 +23,14 @@ interface TimelineFiles {
   /** High part × 4096 + low part. */
   places: number[];
   sizes: number[];
+  /** ms since 1970. */
+  times: number[];
   storedUntil: number;
 }
 
 /**
- * The WAL files of a listing but the history files, as numbers: 16 bytes a file, so that half a million take
- * 8 MB. Files under unknown names are not in it.
+ * The WAL files of a listing but the history files, as numbers: 24 bytes a file, so that half a million take
+ * 12 MB. Files under unknown names are not in it.
  */
 export class WalFiles {
   readonly #timelines = new Map<number, TimelineFiles>();
@@ -36,16 +38,28 @@ export class WalFiles {
   add({ key, size, modified }: ObjectInfo): void {
     const file = placeFile(key);
     if (file === undefined) return;
-    const files = this.#timelines.get(file.timeline) ?? { places: [], sizes: [], storedUntil: 0 };
+    const files = this.#timelines.get(file.timeline) ?? { places: [], sizes: [], times: [], storedUntil: 0 };
     if (files.places.length === 0) this.#timelines.set(file.timeline, files);
     files.places.push(file.high * LOW_LIMIT + file.low);
     files.sizes.push(size);
+    files.times.push(modified.getTime());
     files.storedUntil = Math.max(files.storedUntil, modified.getTime());
   }
 
   /** When the newest file of each timeline was stored. */
   get storedUntil(): Map<number, Date> {
     return new Map([...this.#timelines].map(([timeline, files]) => [timeline, new Date(files.storedUntil)]));
+  }
+
+  /** The last segment of a timeline of which the store got a file by then; undefined when it got none. */
+  lastStoredBy(timeline: number, time: Date, segmentSize: number): bigint | undefined {
+    const files = this.#timelines.get(timeline);
+    if (files === undefined) return undefined;
+    const last = files.places.reduce(
+      (most, place, i) => (place > most && files.times[i]! <= time.getTime() ? place : most),
+      -1,
+    );
+    return last === -1 ? undefined : toNumber(Math.floor(last / LOW_LIMIT), last % LOW_LIMIT, segmentSize);
   }
 
   /** What the WAL files that a plan drops take. */

@@ -1,13 +1,18 @@
 import type { Backup } from '../backup/catalog.ts';
 import { parseBackupName } from '../backup/format/backup-name.ts';
 import type { Archive } from '../wal/archive.ts';
-import { parseSegmentName } from '../wal/segment.ts';
+import { formatSegmentName, parseSegmentName } from '../wal/segment.ts';
 import { hasSegment, type SegmentRange } from '../wal/segment-ranges.ts';
 import { cover, OPEN, subtract } from './intervals.ts';
 import type { PolicyResult } from './policy.ts';
+import type { WalFiles } from './wal-files.ts';
+
+/** A backup's last segment may reach the store after its sentinel; ms. */
+const LATE = 3_600_000;
 
 export interface WalPlanInput {
   archive: Pick<Archive, 'segmentSize' | 'segments' | 'histories'>;
+  wal: Pick<WalFiles, 'lastStoredBy'>;
   policy: Omit<PolicyResult, 'decisions'>;
   /** All backups there are. */
   backups: readonly Backup[];
@@ -53,6 +58,8 @@ export function planWal(input: WalPlanInput): WalPlan {
   );
   if (running.length > 0) notes.push(`a backup is being made, and its WAL stays: ${running.join(', ')}`);
 
+  notes.push(...noteDamaged(input));
+
   const own = findOwn(input);
   const kept = new Map<number, readonly SegmentRange[]>();
   const keptOn = (timeline: number): readonly SegmentRange[] => {
@@ -97,14 +104,15 @@ function keepNewest({ archive, policy }: WalPlanInput, timeline: number): Segmen
  * segment that is only stored under the name of one that left in the middle of it: where the own timeline does
  * not have it all, those that left it meanwhile keep theirs.
  */
-function findOwn({ archive, kept }: WalPlanInput): (timeline: number) => SegmentRange[] {
+function findOwn(input: WalPlanInput): (timeline: number) => SegmentRange[] {
+  const { archive, kept } = input;
   const size = BigInt(archive.segmentSize);
   const needs = kept.flatMap((backup) => {
     const first = startNumber(backup.name, archive.segmentSize);
     // Without a place in WAL it is no backup of PostgreSQL.
     if (first === undefined) return [];
-    const stop = backup.finishLsn ?? endOfNext(backup, kept);
-    const last = stop === undefined ? OPEN : (stop - 1n) / size;
+    const { finishLsn } = backup;
+    const last = finishLsn === undefined ? lastOfDamaged(input, backup, first) : (finishLsn - 1n) / size;
     const own = archive.segments.get(backup.timeline) ?? [];
     return [
       { ...backup, first, last, isWhole: own.some((range) => range.first <= first && range.last >= last) },
@@ -121,12 +129,28 @@ function findOwn({ archive, kept }: WalPlanInput): (timeline: number) => Segment
   ];
 }
 
-/** Where a damaged backup had ended for certain: in the next one that stays on its timeline. */
-function endOfNext(backup: Backup, kept: readonly Backup[]): bigint | undefined {
-  return kept
-    .filter((other) => other.usable && other.timeline === backup.timeline && other.startLsn > backup.startLsn)
-    .map((other) => other.finishLsn!)
-    .reduce<bigint | undefined>((a, b) => (a !== undefined && a < b ? a : b), undefined);
+/**
+ * The last segment that a damaged backup without a known stop can need: its sentinel was stored after it had
+ * ended. What comes and goes beside it must not move that, or all later WAL would stay with it.
+ */
+function lastOfDamaged({ archive, wal }: WalPlanInput, backup: Backup, first: bigint): bigint {
+  const { timeline, storedTime = backup.finishTime } = backup;
+  const last = wal.lastStoredBy(timeline, new Date(storedTime.getTime() + LATE), archive.segmentSize);
+  return last === undefined || last < first ? first : last;
+}
+
+function noteDamaged(input: WalPlanInput): string[] {
+  const { segmentSize } = input.archive;
+  return input.kept.flatMap((backup) => {
+    const first = startNumber(backup.name, segmentSize);
+    if (backup.finishLsn !== undefined || first === undefined) return [];
+    const last = lastOfDamaged(input, backup, first);
+    const [from, to] = [first, last].map((number) =>
+      formatSegmentName({ timeline: backup.timeline, number }, segmentSize),
+    );
+    const range = from === to ? `${from} stays` : `${from} to ${to} stays`;
+    return [`${backup.name} is damaged: of its WAL ${range}, which was stored before its sentinel`];
+  });
 }
 
 function keepContinuous(

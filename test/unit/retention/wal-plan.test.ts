@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import type { Backup } from '../../../src/backup/catalog.ts';
 import { decide } from '../../../src/retention/policy.ts';
 import type { RetentionRules } from '../../../src/retention/rules.ts';
+import { WalFiles } from '../../../src/retention/wal-files.ts';
 import { planWal } from '../../../src/retention/wal-plan.ts';
+import { walKey } from '../../../src/wal/keys.ts';
 import { formatSegmentName } from '../../../src/wal/segment.ts';
 import { backup, daysAgo, type Given, history, NOW, rules } from './fixture.ts';
 
@@ -21,10 +23,24 @@ interface Archived {
   histories?: ReturnType<typeof history>[];
   running?: string[];
   segmentSize?: number;
+  /** Days before NOW when a segment of timeline 1 was stored. */
+  dated?: [segment: number, days: number][];
 }
 
 function plan(backups: readonly Backup[], given: RetentionRules, archived: Archived) {
-  const { segments, stored = { 1: 0 }, histories = [], running = [], segmentSize = SIZE } = archived;
+  const {
+    segments,
+    stored = { 1: 0 },
+    histories = [],
+    running = [],
+    segmentSize = SIZE,
+    dated = [],
+  } = archived;
+  const wal = new WalFiles();
+  for (const [at, days] of dated) {
+    const key = walKey(formatSegmentName({ timeline: 1, number: BigInt(at) }, SIZE), 'lz4');
+    wal.add({ key, size: 1, modified: daysAgo(days) });
+  }
   const archive = {
     segmentSize,
     histories: new Map(histories),
@@ -41,7 +57,7 @@ function plan(backups: readonly Backup[], given: RetentionRules, archived: Archi
     given,
   );
   const kept = policy.decisions.filter(({ keep }) => keep).map((decision) => decision.backup);
-  return planWal({ archive, policy, backups, kept, running });
+  return planWal({ archive, wal, policy, backups, kept, running });
 }
 
 function dropsOf(...args: Parameters<typeof plan>): string[] {
@@ -92,11 +108,24 @@ describe('planWal', () => {
     expect(result.notes).toEqual(['x is being made, and its WAL is not known: no WAL is dropped']);
   });
 
-  it('keeps the WAL of a damaged backup up to the next one', () => {
+  it('keeps the WAL of a damaged backup that was stored before its sentinel, whatever follows it', () => {
+    const damaged = made({ ended: 20, at: 110, usable: false });
+    const dated = [20.2, 20.1, 20, 19.9, 1].map((days, i): [number, number] => [109 + i, days]);
+    for (const newer of [three, three.filter(({ permanent }) => !permanent)]) {
+      const result = plan([...newer, damaged], rules({ full: 1 }), { segments: { 1: [105, 400] }, dated });
+      expect(result.drops.map(({ first, last }) => `${first}-${last}`)).toEqual(['105-109', '112-299']);
+      expect(result.notes).toEqual([
+        `${damaged.name} is damaged: of its WAL 00000001000000000000006E to 00000001000000000000006F stays, which was stored before its sentinel`,
+      ]);
+    }
+  });
+
+  it('keeps the first segment of a damaged backup when nobody knows how far it came', () => {
     const damaged = made({ ended: 20, at: 150, usable: false });
     expect(dropsOf([...three, damaged], rules({ full: 1 }), { segments: { 1: [2, 400] } })).toEqual([
       '1: 2-99',
       '1: 101-149',
+      '1: 151-299',
     ]);
   });
 
