@@ -14,6 +14,7 @@ import { readNote, writeNote } from './note.ts';
 import { type PreparedWal, type PrepareOptions, prepareWal } from './prepare.ts';
 import { readExactly } from './read-exactly.ts';
 import { findWalKeys } from './read-object.ts';
+import type { WalSource } from './source.ts';
 import { warnOfMinimal } from './warn-of-minimal.ts';
 
 export interface PushDeps {
@@ -127,7 +128,7 @@ async function store(
   const isSegment = source.file.kind === 'segment';
   if (!isSegment || note.extension !== extension) {
     for (const other of await findWalKeys(deps.store, source.file.name, signal)) {
-      if (await isStored(deps, other, prepared, signal)) {
+      if (await isStored(deps.store, other, source, signal)) {
         await deps.store.settle?.(other);
         return undefined;
       }
@@ -151,7 +152,7 @@ async function create(
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const storedBytes = await putIfAbsent(deps, key, prepared, signal);
     if (storedBytes !== undefined) return storedBytes;
-    if (await isStored(deps, key, prepared, signal)) return undefined;
+    if (await isStored(deps.store, key, prepared.source, signal)) return undefined;
   }
   throw new PgarcError('failed', `${key} comes and goes in ${deps.store.location}`, {
     hint: 'Something else deletes objects under this prefix; PostgreSQL will ask again.',
@@ -184,20 +185,13 @@ async function putIfAbsent(
 
 /** @returns false when nothing is stored there any more. @throws PgarcError `wal-conflict` */
 async function isStored(
-  { store, emit }: PushDeps,
+  store: ObjectStore,
   key: string,
-  { source, path }: PreparedWal,
+  source: WalSource,
   signal: AbortSignal,
 ): Promise<boolean> {
   const found = await compareWithStored(store, key, source, signal);
   if (found === undefined) return false;
-  if (found.firstDifference === undefined) return true;
-  const { describeSharedEnd } = await import('./shared-end.ts');
-  const shared = await describeSharedEnd(source, dirname(path), found);
-  if (shared === undefined) throw conflict(source, key, store.location, found);
-  emit({
-    type: 'warning',
-    message: `${source.file.name} counts as archived: it is the same as the stored one ${shared}, and holds no WAL behind`,
-  });
+  if (found.firstDifference !== undefined) throw conflict(source, key, store.location, found);
   return true;
 }

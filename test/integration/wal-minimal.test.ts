@@ -37,6 +37,7 @@ test.each([13, 15, 17, 18] as PostgresVersion[])(
     const [said, lsn] =
       /WAL from LSN (\S+) on was written with wal_level = minimal/.exec(verified.stdout) ?? [];
     expect(said).toBeDefined();
+    expect(await server.log()).toContain(`${said}: no backup from before leads past that`);
 
     const fetch = async (...args: string[]) =>
       runPgarc(['backup-fetch', await makeRestoreTarget(), 'LATEST', ...args], { env });
