@@ -14,7 +14,6 @@ import { readNote, writeNote } from './note.ts';
 import { type PreparedWal, type PrepareOptions, prepareWal } from './prepare.ts';
 import { readExactly } from './read-exactly.ts';
 import { findWalKeys } from './read-object.ts';
-import type { WalSource } from './source.ts';
 import { warnOfMinimal } from './warn-of-minimal.ts';
 
 export interface PushDeps {
@@ -128,7 +127,7 @@ async function store(
   const isSegment = source.file.kind === 'segment';
   if (!isSegment || note.extension !== extension) {
     for (const other of await findWalKeys(deps.store, source.file.name, signal)) {
-      if (await isStored(deps.store, other, source, signal)) {
+      if (await isStored(deps, other, prepared, signal)) {
         await deps.store.settle?.(other);
         return undefined;
       }
@@ -152,7 +151,7 @@ async function create(
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
     const storedBytes = await putIfAbsent(deps, key, prepared, signal);
     if (storedBytes !== undefined) return storedBytes;
-    if (await isStored(deps.store, key, prepared.source, signal)) return undefined;
+    if (await isStored(deps, key, prepared, signal)) return undefined;
   }
   throw new PgarcError('failed', `${key} comes and goes in ${deps.store.location}`, {
     hint: 'Something else deletes objects under this prefix; PostgreSQL will ask again.',
@@ -185,13 +184,20 @@ async function putIfAbsent(
 
 /** @returns false when nothing is stored there any more. @throws PgarcError `wal-conflict` */
 async function isStored(
-  store: ObjectStore,
+  { store, emit }: PushDeps,
   key: string,
-  source: WalSource,
+  { source, path }: PreparedWal,
   signal: AbortSignal,
 ): Promise<boolean> {
   const found = await compareWithStored(store, key, source, signal);
   if (found === undefined) return false;
-  if (found.firstDifference !== undefined) throw conflict(source, key, store.location, found);
+  if (found.firstDifference === undefined) return true;
+  const { describeSharedEnd } = await import('./shared-end.ts');
+  const shared = await describeSharedEnd(source, dirname(path), found);
+  if (shared === undefined) throw conflict(source, key, store.location, found);
+  emit({
+    type: 'warning',
+    message: `${source.file.name} counts as archived: it is the same as the stored one ${shared}, and holds no WAL behind`,
+  });
   return true;
 }
