@@ -187,7 +187,7 @@ function markOthers(
   };
   const oldest = Math.min(...reasons.backups.map((backup) => timesOf(backup).earliest));
   for (const backup of backups) {
-    if (backup.permanent) reasons.add(backup, 'permanent');
+    if (backup.permanent) reasons.add(backup, backup.isMarkUnknown ? 'may be permanent' : 'permanent');
     if (!backup.usable) reasons.add(backup, 'damaged');
     // It may be mended as long as others of its age are kept.
     else if (timesOf(backup).latest >= oldest) {

@@ -1,11 +1,13 @@
 import type { Backup } from '../backup/catalog.ts';
 import { readCatalogEntry } from '../backup/catalog-entry.ts';
-import { requiredSegments } from '../backup/catalog-segments.ts';
 import { BACKUPS, backupOfSentinelKey, sentinelKey } from '../backup/format/keys.ts';
 import { mapParallel } from '../backup/map-parallel.ts';
 import { PgarcError } from '../errors.ts';
 import type { ObjectStore } from '../store/store.ts';
-import { findWalKeys } from '../wal/read-object.ts';
+import { WAL } from '../wal/keys.ts';
+import { walFileOfKey } from '../wal/read-object.ts';
+import { formatSegmentName, segmentAt, segmentBefore } from '../wal/segment.ts';
+import { hasSegment } from '../wal/segment-ranges.ts';
 import type { RetentionPlan } from './plan.ts';
 import type { Survey } from './survey.ts';
 
@@ -71,10 +73,32 @@ async function expectMissing(
     }
   }
   if (!survey.withoutWal.has(backup.name)) return;
-  for (const name of requiredSegments(backup)) {
-    if ((await findWalKeys(store, name, signal)).length === 0) return;
+  let found: string | undefined;
+  for (const name of missingSegments(survey, backup)) {
+    if (!(await isStored(store, name, signal))) return;
+    found = name;
   }
-  throw contradiction(store, `the WAL of ${backup.name}`);
+  if (found !== undefined) throw contradiction(store, `segment ${found}, which ${backup.name} needs,`);
+}
+
+/** Names of the segments between a backup's start and stop that the survey lacks. */
+function* missingSegments(
+  { archive: { segmentSize, segments } }: Pick<Survey, 'archive'>,
+  { timeline, startLsn, finishLsn }: Backup,
+): Generator<string> {
+  const last = segmentBefore(timeline, finishLsn ?? startLsn, segmentSize).number;
+  for (let { number } = segmentAt(timeline, startLsn, segmentSize); number <= last; number++) {
+    if (!hasSegment(segments.get(timeline), number))
+      yield formatSegmentName({ timeline, number }, segmentSize);
+  }
+}
+
+/** Whether a segment is stored in the same sense as in a survey: under any extension, but not without a byte. */
+async function isStored(store: ObjectStore, name: string, signal: AbortSignal): Promise<boolean> {
+  for await (const { key, size } of store.list(`${WAL}${name}`, { signal })) {
+    if (size > 0 && walFileOfKey(key)?.file === name) return true;
+  }
+  return false;
 }
 
 function contradiction(store: ObjectStore, what: string): PgarcError {

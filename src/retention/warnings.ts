@@ -13,6 +13,12 @@ export function warningsOf({ survey, plan, applied }: RetainResult): string[] {
       ({ name, warnings }) =>
         `${name} is damaged and stays until it is deleted by name: ${warnings.join('; ')}`,
     ),
+    ...survey.backups
+      .filter(({ usable, isMarkUnknown }) => usable && isMarkUnknown)
+      .map(
+        ({ name, warnings }) =>
+          `${name} stays until \`pgarc backup-mark ${name} --impermanent\` or an undamaged metadata.json says that it may go: ${warnings.join('; ')}`,
+      ),
     ...incomplete.map(({ name }) => `${name} cannot be recovered: some of its WAL is not in the archive`),
     ...(applied === undefined || applied.refused.objects === 0
       ? []

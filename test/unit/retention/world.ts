@@ -218,7 +218,7 @@ export function ownWal({ timeline, startLsn, finishLsn }: Made): string[] {
 }
 
 /** The first page of a segment, as far as it is looked at. */
-const PAGE = Buffer.alloc(8192);
+export const PAGE = Buffer.alloc(8192);
 PAGE.writeUInt16LE(0xd110, 0);
 PAGE.writeUInt16LE(2, 2);
 PAGE.writeUInt32LE(1, 4);

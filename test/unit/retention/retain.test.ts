@@ -1,0 +1,77 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { metadataKey, partitionKey, sentinelKey } from '../../../src/backup/format/keys.ts';
+import { formatJson } from '../../../src/json.ts';
+import { retain } from '../../../src/retention/retain.ts';
+import { WAL, walKey } from '../../../src/wal/keys.ts';
+import { formatSegmentName } from '../../../src/wal/segment.ts';
+import { daysAgo, NOW, rules } from './fixture.ts';
+import { PAGE, SIZE } from './world.ts';
+import { WorldStore } from './world-store.ts';
+
+const { signal } = new AbortController();
+
+const segment = (number: number, timeline = 1) =>
+  formatSegmentName({ timeline, number: BigInt(number) }, SIZE);
+const nameOf = (at: number) => `base_${segment(at)}`;
+const segmentKey = (number: number) => walKey(segment(number), '');
+
+describe('retain', () => {
+  let store: WorldStore;
+
+  function put(key: string, days: number, body: Uint8Array = PAGE): void {
+    store.objects.set(key, Buffer.from(body));
+    store.modified.set(key, daysAgo(days));
+  }
+
+  /** A backup from the start of segment `at` into the next. */
+  function putBackup(at: number, days: number, finished = days): void {
+    const name = nameOf(at);
+    const startLsn = BigInt(at) * BigInt(SIZE) + 40n;
+    const sentinel = {
+      LSN: startLsn,
+      FinishLSN: startLsn + BigInt(SIZE),
+      PgVersion: 150000,
+      SystemIdentifier: 7n,
+      FinishTime: daysAgo(finished).toISOString(),
+      UncompressedSize: 9,
+    };
+    put(partitionKey(name, 'part_001.tar.lz4'), days);
+    put(metadataKey(name), days, Buffer.from('{"is_permanent":false}'));
+    put(sentinelKey(name), days, Buffer.from(formatJson(sentinel)));
+  }
+
+  const run = (given = rules({ full: 1 })) =>
+    retain({ store, emit: () => undefined }, { rules: given, confirm: true, now: NOW, rate: 1e9 }, signal);
+  const segmentsLeft = () => [...store.objects.keys()].filter((key) => key.startsWith(WAL)).sort();
+  const namesLeft = () => [10, 20, 30].filter((at) => store.objects.has(sentinelKey(nameOf(at))));
+
+  beforeEach(() => {
+    store = new WorldStore();
+    store.now = NOW;
+    for (let number = 10; number < 40; number++) put(segmentKey(number), 40 - number);
+    for (const at of [10, 20, 30]) putBackup(at, 38 - at);
+  });
+
+  it('drops what the rules do not keep', async () => {
+    await run();
+    expect(namesLeft()).toEqual([30]);
+    expect(segmentsLeft()[0]).toBe(segmentKey(30));
+  });
+
+  it('takes a WAL object without a byte for missing, in the first look and in the second', async () => {
+    put(segmentKey(11), 29, Buffer.alloc(0));
+    await run();
+    expect(namesLeft()).toEqual([30]);
+  });
+
+  it('does not believe a listing that lacks a segment which the store has', async () => {
+    const listed = store.list.bind(store);
+    store.list = async function* (prefix) {
+      for await (const object of listed(prefix)) {
+        if (prefix !== WAL || object.key !== segmentKey(11)) yield object;
+      }
+    };
+    await expect(run()).rejects.toThrow(/is not complete: segment 00000001000000000000000B/);
+    expect(store.deleted).toEqual([]);
+  });
+});
