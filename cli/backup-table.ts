@@ -43,7 +43,7 @@ function summarize(backup: Backup, now: Date): string[] {
     walStart(backup).segment,
     String(backup.timeline),
     backup.pgVersion === undefined ? '-' : formatVersion(backup.pgVersion),
-    backup.permanent ? 'yes' : 'no',
+    backup.isMarkUnknown ? 'unknown' : backup.permanent ? 'yes' : 'no',
   ];
 }
 

@@ -51,9 +51,9 @@ function describeBackup(
   const origin = parseBackupName(name);
   if (origin === undefined) warnings.push('the name is not one of a PostgreSQL backup');
   if ('problem' in sentinel) warnings.push(`sentinel: ${sentinel.problem}`);
-  if (metadata !== undefined && 'problem' in metadata) warnings.push(`metadata.json: ${metadata.problem}`);
   const facts = 'value' in sentinel ? (sentinel.value as Partial<Sentinel & WaleSentinel>) : {};
   const extra = metadata !== undefined && 'value' in metadata ? (metadata.value as Partial<Metadata>) : {};
+  const permanent = readMark(name, facts.IsPermanent, metadata, warnings);
 
   const isWale = typeof facts.wal_segment_backup_stop === 'string';
   const startLsn = toBigint(facts.LSN ?? extra.start_lsn) ?? startOf(origin);
@@ -80,8 +80,9 @@ function describeBackup(
     storedSize: toNumber(facts.CompressedSize ?? extra.compressed_size),
     dataSize: toNumber(facts.DataCatalogSize ?? facts.expanded_size_bytes ?? facts.UncompressedSize),
     pgVersion: toNumber(facts.PgVersion ?? extra.pg_version),
-    // metadata.json has the last word: backup-mark rewrites only that object.
-    permanent: extra.is_permanent ?? facts.IsPermanent ?? false,
+    // What is not known must not be dropped.
+    permanent: permanent ?? true,
+    ...(permanent === undefined ? { isMarkUnknown: true } : {}),
     hostname: toText(facts.Hostname ?? extra.hostname),
     dataDir: toText(facts.DataDir ?? extra.data_dir ?? facts.spec?.base_prefix),
     parent: toText(facts.DeltaFrom),
@@ -91,6 +92,27 @@ function describeBackup(
     usable: origin !== undefined && 'value' in sentinel && finishLsn !== undefined && startLsn !== undefined,
     warnings,
   };
+}
+
+/**
+ * Whether a backup is permanent. metadata.json has the last word: backup-mark rewrites only that object.
+ * @returns undefined when it is there and does not tell; then there is a warning
+ */
+function readMark(
+  name: string,
+  atFirst: boolean | undefined,
+  metadata: JsonObject | undefined,
+  warnings: string[],
+): boolean | undefined {
+  let problem = 'is_permanent is neither true nor false';
+  if (metadata === undefined) return atFirst ?? false;
+  if ('problem' in metadata) problem = metadata.problem;
+  else {
+    const { is_permanent: mark = atFirst ?? false } = metadata.value;
+    if (typeof mark === 'boolean') return mark;
+  }
+  warnings.push(`${metadataKey(name)}: ${problem}; it may be permanent and counts as such`);
+  return undefined;
 }
 
 function isFinish(lsn: Lsn | undefined, start: Lsn): boolean {

@@ -29,7 +29,10 @@ export interface Backup {
   dataSize: number | undefined;
   /** As PG_VERSION_NUM: 150020. */
   pgVersion: number | undefined;
+  /** Also when it is not known. */
   permanent: boolean;
+  /** True when metadata.json is there and does not tell whether the backup is permanent. */
+  isMarkUnknown?: boolean;
   hostname: string | undefined;
   dataDir: string | undefined;
   /** A delta's direct parent, the full backup below it, and how many deltas deep it is. */

@@ -3,7 +3,7 @@ import type { ObjectStore } from '../store/store.ts';
 import { type Backup, findBackup, listBackups } from './catalog.ts';
 import { findLeftovers, type Leftover, listJournals, writeJournal } from './deletion-journal.ts';
 import { findDependents } from './fetch/chain.ts';
-import { backupPrefix, sentinelKey } from './format/keys.ts';
+import { backupPrefix, metadataKey, sentinelKey } from './format/keys.ts';
 import { listClaims } from './push/claim.ts';
 
 export interface DeleteOptions {
@@ -29,7 +29,7 @@ export interface DeleteResult {
  * Deletes one backup, sentinel first, so that a half-done deletion is never a listed backup. A journal names it
  * from before until after: what is left when it is broken off is deleted by the next run of retention, or by
  * deleting the same name again. WAL stays.
- * @throws PgarcError `no-such-backup`; `refused` for a permanent backup and one that deltas are built on
+ * @throws PgarcError `no-such-backup`; `refused` for a backup that is or may be permanent, and one that deltas are built on
  */
 export async function deleteBackup(
   deps: { store: ObjectStore },
@@ -113,6 +113,13 @@ async function removeJournals(store: ObjectStore, name: string, signal: AbortSig
 }
 
 function requireDeletable(backups: readonly Backup[], backup: Backup): void {
+  if (backup.isMarkUnknown) {
+    const key = metadataKey(backup.name);
+    throw new PgarcError('refused', `backup ${backup.name} may be permanent: ${key} does not tell`, {
+      hint: `Put an undamaged metadata.json there, or write a new one: pgarc backup-mark ${backup.name} --impermanent`,
+      details: { key },
+    });
+  }
   if (backup.permanent) {
     throw new PgarcError('refused', `backup ${backup.name} is permanent`, {
       hint: `Take the mark away first: pgarc backup-mark ${backup.name} --impermanent`,

@@ -21,7 +21,7 @@ export interface MarkResult {
 
 /**
  * Marks a backup as permanent, with all that it is built on, or takes the mark away from it alone. Only
- * metadata.json is written; where there is none (WAL-E) it is made from the sentinel.
+ * metadata.json is written; where there is none (WAL-E) or a damaged one it is made from the sentinel.
  * @throws PgarcError `no-such-backup`, also when it is deleted meanwhile; `refused` while a permanent delta needs the backup
  */
 export async function markBackup(
@@ -43,7 +43,7 @@ export async function markBackup(
     }
   }
   // The full backup first: an interruption never leaves a permanent delta on a base that may be dropped.
-  const changed = wanted.filter((one) => one.permanent !== options.permanent);
+  const changed = wanted.filter((one) => one.permanent !== options.permanent || one.isMarkUnknown);
   for (const one of changed) {
     await rewriteMetadata(deps.store, one, options.permanent, signal);
     await expectThere(deps.store, one, signal);
@@ -87,5 +87,6 @@ function makeMetadata(backup: Backup): Metadata {
     system_identifier: backup.systemIdentifier ?? null,
     uncompressed_size: backup.uncompressedSize ?? 0,
     compressed_size: backup.storedSize ?? 0,
+    ...(backup.userData === undefined ? {} : { user_data: backup.userData }),
   };
 }

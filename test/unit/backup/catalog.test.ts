@@ -82,6 +82,22 @@ describe('listBackups', () => {
     expect((await listBackups(store, signal)).map((backup) => backup.permanent)).toEqual([true, false]);
   });
 
+  it.each(['', '{"is_permanent":', '[]', '{"is_permanent":"yes"}'])(
+    'takes a backup for permanent whose metadata.json is %j, and says so',
+    async (text) => {
+      store.objects.set(metadataKey(FULL), Buffer.from(text));
+      const [full, delta] = await listBackups(store, signal);
+      expect(full).toMatchObject({ permanent: true, isMarkUnknown: true, usable: true });
+      expect(full?.warnings).toEqual([expect.stringContaining(`${metadataKey(FULL)}: is`)]);
+      expect(delta).not.toHaveProperty('isMarkUnknown');
+    },
+  );
+
+  it('takes one without metadata.json for what its sentinel says', async () => {
+    store.objects.delete(metadataKey(FULL));
+    expect((await listBackups(store, signal))[0]).toMatchObject({ permanent: false, warnings: [] });
+  });
+
   it('lists a backup whose sentinel is damaged, with what is wrong, beside the others', async () => {
     store.objects.set(sentinelKey(FULL), Buffer.from('{"LSN":335'));
     const backups = await listBackups(store, signal);

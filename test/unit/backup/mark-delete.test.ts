@@ -57,6 +57,18 @@ describe('markBackup', () => {
     expect(store.objects.has(metadataKey(FULL))).toBe(false);
   });
 
+  it.each([true, false])(
+    'writes metadata.json anew where it is damaged, permanent: %s',
+    async (permanent) => {
+      store.objects.set(metadataKey(FULL), Buffer.from('{"is_perm'));
+      const { changed } = await markBackup({ store }, { name: FULL, permanent }, signal);
+      expect(changed).toEqual([FULL]);
+      const [full] = await listBackups(store, signal);
+      expect(full).toMatchObject({ permanent, warnings: [], startLsn: 33554472n, hostname: 'vm' });
+      expect(full?.isMarkUnknown).toBeUndefined();
+    },
+  );
+
   it('makes metadata.json where there is none', async () => {
     store.objects.delete(metadataKey(FULL));
     await markBackup({ store }, { name: FULL, permanent: true }, signal);
@@ -130,6 +142,19 @@ describe('deleteBackup', () => {
       if (key.includes(`${DELTA}/`)) store.modified.set(key, new Date(1));
     await expect(again()).rejects.toMatchObject({ exitCode: 5 });
     expect(store.deleted).toEqual([]);
+  });
+
+  it('refuses one whose metadata.json is there and damaged, until it is marked anew', async () => {
+    store.objects.set(metadataKey(DELTA), Buffer.from('{"is_permanent":tr'));
+    await expect(deleteBackup({ store }, { name: DELTA, confirm: true }, signal)).rejects.toMatchObject({
+      exitCode: 4,
+      message: `backup ${DELTA} may be permanent: ${metadataKey(DELTA)} does not tell`,
+      hint: expect.stringContaining(`pgarc backup-mark ${DELTA} --impermanent`),
+    });
+    expect(store.deleted).toEqual([]);
+    await markBackup({ store }, { name: DELTA, permanent: false }, signal);
+    await deleteBackup({ store }, { name: DELTA, confirm: true }, signal);
+    expect((await listBackups(store, signal)).map(({ name }) => name)).toEqual([FULL]);
   });
 
   it('deletes one whose sentinel is damaged', async () => {
