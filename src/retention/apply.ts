@@ -8,6 +8,7 @@ import { WAL } from '../wal/keys.ts';
 import { Chains } from './chains.ts';
 import { Deleter, type Refused } from './deleter.ts';
 import { assertSafe, planWalFor, type RetentionPlan } from './plan.ts';
+import { expectNoSentinel } from './recheck.ts';
 import type { Survey } from './survey.ts';
 import { placeOfKey } from './wal-files.ts';
 import type { WalPlan } from './wal-plan.ts';
@@ -32,7 +33,7 @@ const RATE = 2000;
 /**
  * Carries a plan out: sentinels first, deltas before what they are built on, then parts, then WAL, oldest
  * first. It may end anywhere; the next run continues. What was stored after it began is not touched.
- * @throws PgarcError `store-unreachable`, and the signal's reason
+ * @throws PgarcError `store-unreachable`, also when the store contradicts its listing, and the signal's reason
  */
 export async function applyPlan(
   deps: ApplyDeps,
@@ -53,7 +54,9 @@ export async function applyPlan(
   if (plan.dropped.length > 0) tell(`deleting ${formatCount(plan.dropped.length, 'backup')}`);
   const stuck = await deleteSentinels(store, deleter, survey.backups, plan.dropped, signal);
   const gone = plan.dropped.filter((backup) => !stuck.has(backup));
-  for (const { name } of [...survey.leftovers, ...gone]) {
+  const leftovers = new Set(survey.leftovers.map(({ name }) => name));
+  for (const name of [...leftovers, ...gone.map((backup) => backup.name)]) {
+    if (leftovers.has(name)) await expectNoSentinel(store, name, signal, `${name} was left as it is.`);
     for await (const { key, modified } of store.list(backupPrefix(name), { signal })) {
       if (modified <= journal.stored) await deleter.add(key);
     }

@@ -37,6 +37,7 @@ export async function isStillTrue(
     if (isThere !== after.has(name)) throw contradiction(store, sentinelKey(name));
   }
   if (before.symmetricDifference(after).size > 0) return false;
+  for (const { name } of survey.leftovers) await expectNoSentinel(store, name, signal);
   const areTrue = await mapParallel(
     plan.dropped,
     PARALLEL,
@@ -47,6 +48,20 @@ export async function isStillTrue(
     signal,
   );
   return !areTrue.includes(false);
+}
+
+/**
+ * Parts of a deletion that was broken off have no sentinel; a listing alone does not prove that.
+ * @throws PgarcError `store-unreachable` when there is one
+ */
+export async function expectNoSentinel(
+  store: ObjectStore,
+  name: string,
+  signal: AbortSignal,
+  deleted?: string,
+): Promise<void> {
+  const key = sentinelKey(name);
+  if ((await store.head(key, { signal })) !== undefined) throw contradiction(store, key, deleted);
 }
 
 /** Whether a backup is there still, and nobody has marked it as permanent since. */
@@ -68,9 +83,7 @@ async function expectMissing(
 ): Promise<void> {
   const { parent } = backup;
   if (parent !== undefined && !survey.backups.some(({ name }) => name === parent)) {
-    if ((await store.head(sentinelKey(parent), { signal })) !== undefined) {
-      throw contradiction(store, sentinelKey(parent));
-    }
+    await expectNoSentinel(store, parent, signal);
   }
   if (!survey.withoutWal.has(backup.name)) return;
   let found: string | undefined;
@@ -101,10 +114,10 @@ async function isStored(store: ObjectStore, name: string, signal: AbortSignal): 
   return false;
 }
 
-function contradiction(store: ObjectStore, what: string): PgarcError {
+function contradiction(store: ObjectStore, what: string, deleted = 'Nothing was deleted.'): PgarcError {
   return new PgarcError(
     'store-unreachable',
     `a listing of ${store.location} is not complete: ${what} was not in it, or is no more`,
-    { hint: 'Nothing was deleted. Try again; if it stays so, ask whoever runs the store.' },
+    { hint: `${deleted} Try again; if it stays so, ask whoever runs the store.` },
   );
 }

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { metadataKey, partitionKey, sentinelKey } from '../../../src/backup/format/keys.ts';
+import { backupPrefix, metadataKey, partitionKey, sentinelKey } from '../../../src/backup/format/keys.ts';
 import { formatJson } from '../../../src/json.ts';
 import { retain } from '../../../src/retention/retain.ts';
 import { WAL, walKey } from '../../../src/wal/keys.ts';
@@ -73,5 +73,39 @@ describe('retain', () => {
     };
     await expect(run()).rejects.toThrow(/is not complete: segment 00000001000000000000000B/);
     expect(store.deleted).toEqual([]);
+  });
+
+  describe('of a backup that a run before began to delete and no listing shows', () => {
+    const parts = () => [...store.objects.keys()].filter((key) => key.startsWith(backupPrefix(nameOf(10))));
+
+    beforeEach(() => {
+      put('pgarc/retention/x.json', 0, Buffer.from(JSON.stringify({ backups: [nameOf(10)] })));
+      const listed = store.list.bind(store);
+      store.list = async function* (prefix) {
+        for await (const object of listed(prefix)) {
+          if (object.key !== sentinelKey(nameOf(10))) yield object;
+        }
+      };
+    });
+
+    it('deletes nothing when the store has its sentinel all the same', async () => {
+      await expect(run()).rejects.toThrow(/is not complete: basebackups_005\/base_/);
+      expect(store.deleted).toEqual([]);
+    });
+
+    it('leaves its parts when the sentinel shows as late as that', async () => {
+      const head = store.head.bind(store);
+      store.head = async (key) =>
+        key === sentinelKey(nameOf(10)) && store.deleted.length === 0 ? undefined : head(key);
+      const before = parts();
+      await expect(run()).rejects.toMatchObject({ hint: expect.stringContaining('was left as it is') });
+      expect(parts()).toEqual(before);
+    });
+
+    it('deletes the parts when the store has none', async () => {
+      store.objects.delete(sentinelKey(nameOf(10)));
+      await run();
+      expect(parts()).toEqual([]);
+    });
   });
 });
