@@ -8,7 +8,7 @@ import { WAL } from '../wal/keys.ts';
 import { Chains } from './chains.ts';
 import { Deleter, type Refused } from './deleter.ts';
 import { assertSafe, planWalFor, type RetentionPlan } from './plan.ts';
-import { expectNoSentinel } from './recheck.ts';
+import { expectNoSentinel, findNewcomers } from './recheck.ts';
 import type { Survey } from './survey.ts';
 import { placeOfKey } from './wal-files.ts';
 import type { WalPlan } from './wal-plan.ts';
@@ -63,14 +63,8 @@ export async function applyPlan(
   }
   await deleter.flush();
   const isAllGone = deleter.refused.objects === 0;
-  let { wal } = plan;
-  if (stuck.size > 0) {
-    // They are backups still, and need their WAL.
-    const kept = [...plan.kept, ...stuck];
-    wal = planWalFor(survey, plan.policy, kept);
-    assertSafe(survey, { kept, dropped: gone, wal });
-  }
   if (plan.walVolume.objects > 0) {
+    const wal = await planWalAgain(store, survey, plan, stuck, signal);
     tell('deleting WAL');
     await deleteWal(store, deleter, survey, wal, journal, signal);
   }
@@ -108,6 +102,24 @@ async function deleteSentinels(
     }
   }
   return stuck;
+}
+
+/** The WAL that may go by now: backups that stuck need theirs, and so do those that began since the survey. */
+async function planWalAgain(
+  store: ObjectStore,
+  survey: Survey,
+  plan: RetentionPlan,
+  stuck: ReadonlySet<Backup>,
+  signal: AbortSignal,
+): Promise<WalPlan> {
+  const newcomers = await findNewcomers(store, survey, signal);
+  if (stuck.size === 0 && newcomers.length === 0) return plan.wal;
+  const kept = [...plan.kept, ...stuck];
+  const dropped = plan.dropped.filter((backup) => !stuck.has(backup));
+  const running = [...survey.running, ...newcomers];
+  const wal = planWalFor({ ...survey, running }, plan.policy, kept);
+  assertSafe(survey, { kept, dropped, wal });
+  return wal;
 }
 
 async function deleteWal(

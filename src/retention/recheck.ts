@@ -2,6 +2,7 @@ import type { Backup } from '../backup/catalog.ts';
 import { readCatalogEntry } from '../backup/catalog-entry.ts';
 import { BACKUPS, backupOfSentinelKey, sentinelKey } from '../backup/format/keys.ts';
 import { mapParallel } from '../backup/map-parallel.ts';
+import { listClaims } from '../backup/push/claim.ts';
 import { PgarcError } from '../errors.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { WAL } from '../wal/keys.ts';
@@ -15,7 +16,7 @@ const PARALLEL = 8;
 
 /**
  * Looks again before anything is deleted: a listing that left something out must not decide what goes. The
- * backups are listed once more, what a plan takes to be missing is asked for by its name, and each backup that goes
+ * backups, made and being made, are listed once more, what a plan takes to be missing is asked for by its name, and each backup that goes
  * is read again.
  * @returns false when the backups have changed since and a new plan is due
  * @throws PgarcError `store-unreachable` when the store contradicts its own listing
@@ -26,12 +27,11 @@ export async function isStillTrue(
   plan: RetentionPlan,
   signal: AbortSignal,
 ): Promise<boolean> {
+  // One that is made from a restartpoint of a standby may need WAL that the plan drops.
+  const running = await listClaims(store, signal);
+  if (running.some((name) => !survey.running.includes(name))) return false;
   const before = new Set(survey.backups.map(({ name }) => name));
-  const after = new Set<string>();
-  for await (const { key } of store.list(BACKUPS, { signal, shallow: true })) {
-    const name = backupOfSentinelKey(key);
-    if (name !== undefined) after.add(name);
-  }
+  const after = await listNames(store, signal);
   for (const name of before.symmetricDifference(after)) {
     const isThere = (await store.head(sentinelKey(name), { signal })) !== undefined;
     if (isThere !== after.has(name)) throw contradiction(store, sentinelKey(name));
@@ -48,6 +48,31 @@ export async function isStillTrue(
     signal,
   );
   return !areTrue.includes(false);
+}
+
+/**
+ * Names of backups that are being made, or are complete, and that the survey does not know.
+ * @throws PgarcError `store-unreachable`
+ */
+export async function findNewcomers(
+  store: ObjectStore,
+  { running, backups }: Pick<Survey, 'running' | 'backups'>,
+  signal: AbortSignal,
+): Promise<string[]> {
+  const known = new Set([...running, ...backups.map(({ name }) => name)]);
+  // In this order no backup is missed that ends meanwhile.
+  const claimed = await listClaims(store, signal);
+  const listed = await listNames(store, signal);
+  return [...new Set([...claimed, ...listed])].filter((name) => !known.has(name));
+}
+
+async function listNames(store: ObjectStore, signal: AbortSignal): Promise<Set<string>> {
+  const names = new Set<string>();
+  for await (const { key } of store.list(BACKUPS, { signal, shallow: true })) {
+    const name = backupOfSentinelKey(key);
+    if (name !== undefined) names.add(name);
+  }
+  return names;
 }
 
 /**

@@ -1,5 +1,11 @@
 import { beforeEach, describe, expect, it } from 'vitest';
-import { backupPrefix, metadataKey, partitionKey, sentinelKey } from '../../../src/backup/format/keys.ts';
+import {
+  BACKUPS,
+  backupPrefix,
+  metadataKey,
+  partitionKey,
+  sentinelKey,
+} from '../../../src/backup/format/keys.ts';
 import { formatJson } from '../../../src/json.ts';
 import { retain } from '../../../src/retention/retain.ts';
 import { WAL, walKey } from '../../../src/wal/keys.ts';
@@ -106,6 +112,36 @@ describe('retain', () => {
       store.objects.delete(sentinelKey(nameOf(10)));
       await run();
       expect(parts()).toEqual([]);
+    });
+  });
+
+  describe('while a standby begins a backup from an older restartpoint', () => {
+    const claim = (at: number) => put(`pgarc/running/${nameOf(at)}.json`, 0);
+
+    it('makes a new plan when it has begun before anything is deleted', async () => {
+      const listed = store.list.bind(store);
+      let looks = 0;
+      store.list = async function* (prefix) {
+        yield* listed(prefix);
+        if (prefix === BACKUPS && ++looks === 1) claim(25);
+      };
+      const { plan } = await run();
+      expect(plan.wal.notes.join()).toContain(`its WAL stays: ${nameOf(25)}`);
+      expect(segmentsLeft()[0]).toBe(segmentKey(25));
+    });
+
+    it.each([
+      ['is being made', claim],
+      ['is complete already', (at: number) => putBackup(at, 0)],
+    ])('leaves the WAL of one that %s when the WAL is to go', async (_, begin) => {
+      const remove = store.delete.bind(store);
+      store.delete = async (keys) => {
+        await remove(keys);
+        if (keys.includes(sentinelKey(nameOf(10)))) begin(25);
+      };
+      await run();
+      expect(namesLeft()).toEqual([30]);
+      expect(segmentsLeft()[0]).toBe(segmentKey(25));
     });
   });
 });
