@@ -3,6 +3,7 @@ import type { FetchOptions, FetchResult } from '../src/backup/fetch/fetch.ts';
 import { quoteSetting } from '../src/backup/fetch/recovery-settings.ts';
 import { type Account, asAccount } from '../src/postgres/account.ts';
 import { formatLsn } from '../src/postgres/lsn.ts';
+import { escapeControls } from '../src/report/printable.ts';
 import { quoteForShell } from '../src/report/shell.ts';
 import { formatBytes, formatDuration } from '../src/report/units.ts';
 import { formatTimestamp } from '../src/wal/timestamp.ts';
@@ -39,7 +40,7 @@ export function renderFetch(
 ): string {
   const { basedOn, tablespaces } = result;
   const lines: string[] = [];
-  if (basedOn.length > 0) lines.push(`built on ${basedOn.join(', ')}`);
+  if (basedOn.length > 0) lines.push(`built on ${escapeControls(basedOn.join(', '))}`);
   for (const { oid, to } of tablespaces) lines.push(`tablespace ${oid} is in ${to}`);
   if (result.signalFile !== undefined) lines.push(...describeRecovery(result, options));
   lines.push('', ...nextSteps(result, options, account));
@@ -48,7 +49,7 @@ export function renderFetch(
 
 /** A line on what was done. */
 export function renderRestored({ backup, pgdata, bytes, durationMs }: FetchResult): string {
-  return `restored ${backup.name} into ${pgdata}: ${formatBytes(bytes)} in ${formatDuration(durationMs)}\n`;
+  return `restored ${escapeControls(backup.name)} into ${pgdata}: ${formatBytes(bytes)} in ${formatDuration(durationMs)}\n`;
 }
 
 function describeRecovery(result: FetchResult, options: FetchOptions): string[] {

@@ -1,4 +1,5 @@
 import { isPgarcError, messageOf } from '../src/errors.ts';
+import { escapeControlsInLines } from '../src/report/printable.ts';
 
 /** An error as people read it: what, why, what to do. Each line ends with a line break. */
 export function renderError(error: unknown, options: { stack: boolean }): string {
@@ -11,7 +12,7 @@ export function renderError(error: unknown, options: { stack: boolean }): string
     lines.push('hint: This is unexpected; run it again with PGARC_DEBUG=1 to see where it happened.');
   }
   if (options.stack && error instanceof Error && error.stack !== undefined) lines.push(error.stack);
-  return `${lines.join('\n')}\n`;
+  return `${escapeControlsInLines(lines.join('\n'))}\n`;
 }
 
 /** An error as `--json` prints it on stdout, when the command has printed no document. */

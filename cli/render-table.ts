@@ -1,3 +1,5 @@
+import { escapeControls } from '../src/report/printable.ts';
+
 /** How a column is aligned. */
 export type Alignment = 'left' | 'right';
 
@@ -10,7 +12,7 @@ export function renderTable(
   rows: readonly (readonly string[])[],
   alignments: readonly (Alignment | undefined)[] = [],
 ): string {
-  const lines = [header, ...rows];
+  const lines = [header, ...rows.map((row) => row.map(escapeControls))];
   const widths = header.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)));
   return lines
     .map((line) => {

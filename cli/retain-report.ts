@@ -1,3 +1,4 @@
+import { escapeControls } from '../src/report/printable.ts';
 import { formatBytes, formatCount, formatLocalTime } from '../src/report/units.ts';
 import type { RetainResult } from '../src/retention/retain.ts';
 import type { RetentionRules } from '../src/retention/rules.ts';
@@ -14,7 +15,7 @@ export function renderRetention(rules: string, result: RetainResult): string {
   else parts.push(renderBackups(result));
   if (plan.wal.drops.length > 0) parts.push(renderWal(result));
   const notes = notesOf(result);
-  if (notes.length > 0) parts.push(notes.map((note) => `${note}\n`).join(''));
+  if (notes.length > 0) parts.push(notes.map((note) => `${escapeControls(note)}\n`).join(''));
   const volume = `${countOf(result)}: ${formatCount(total.objects, 'object')}, ${formatBytes(total.bytes)}`;
   if (applied !== undefined) {
     const done = `Deleted ${countOf(result)}: ${applied.objects} of ${formatCount(total.objects, 'object')}, ${formatBytes(total.bytes)}.\n`;

@@ -1,4 +1,5 @@
 import { formatLsn } from '../src/postgres/lsn.ts';
+import { escapeControls } from '../src/report/printable.ts';
 import type { GapPlace, JudgedGap } from '../src/wal/gap-place.ts';
 import { describeMinimal } from '../src/wal/minimal.ts';
 import { formatSegmentName } from '../src/wal/segment.ts';
@@ -127,7 +128,7 @@ function renderFindings(report: WalReport): string {
     lines.push(`not WAL, or empty: ${report.archive.strays.slice(0, 5).join(', ')}`);
   }
   lines.push(report.ok ? 'No gap inside the window.' : 'There are moments that cannot be recovered.');
-  return lines.map((line) => `${line}\n`).join('');
+  return lines.map((line) => `${escapeControls(line)}\n`).join('');
 }
 
 function describeGap(report: WalReport, gap: JudgedGap): string {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
 import { EXIT_WARNINGS } from '../../src/errors.ts';
+import { escapeControls } from '../../src/report/printable.ts';
 import { shareWork } from '../cluster-lock.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
@@ -42,8 +43,9 @@ export function define(command: Command, context: CliContext): void {
         return;
       }
       const now = permanent ? 'is now' : 'is no longer';
-      for (const one of changed) context.stdout.write(`${one} ${now} permanent\n`);
+      for (const one of changed) context.stdout.write(`${escapeControls(one)} ${now} permanent\n`);
       const before = permanent ? 'was' : 'was not';
-      if (changed.length === 0) context.stdout.write(`${backup.name} ${before} permanent before\n`);
+      if (changed.length === 0)
+        context.stdout.write(`${escapeControls(backup.name)} ${before} permanent before\n`);
     });
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { escapeControls } from '../../src/report/printable.ts';
 import { formatBytes, formatCount } from '../../src/report/units.ts';
 import { shareWork } from '../cluster-lock.ts';
 import type { CliContext } from '../context.ts';
@@ -49,7 +50,7 @@ export function define(command: Command, context: CliContext): void {
         return;
       }
       const rest = isLeftover ? 'what a deletion that was broken off left of ' : '';
-      const what = `${rest}${result.name}: ${formatCount(objects, 'object')}, ${formatBytes(storedBytes)}`;
+      const what = `${rest}${escapeControls(result.name)}: ${formatCount(objects, 'object')}, ${formatBytes(storedBytes)}`;
       context.stdout.write(deleted ? `deleted ${what}\n` : `would delete ${what}\n`);
       if (!deleted) context.emit({ type: 'note', message: 'nothing was deleted; --confirm deletes' });
     });

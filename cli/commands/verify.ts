@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import type { VerifyResult } from '../../src/backup/verify.ts';
 import { EXIT_WARNINGS, PgarcError } from '../../src/errors.ts';
+import { escapeControls } from '../../src/report/printable.ts';
 import { formatBytes, formatCount, formatDuration } from '../../src/report/units.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
@@ -47,10 +48,10 @@ function toDocument(result: VerifyResult): unknown {
 
 function renderResult(result: VerifyResult): string {
   const lines = result.failures.map(
-    ({ key, reason }) => `FAILED  ${key}: ${reason.replace(`${key} `, '')}\n`,
+    ({ key, reason }) => `FAILED  ${escapeControls(`${key}: ${reason.replace(`${key} `, '')}`)}\n`,
   );
   const { backups, deleted, objects, segments, bytes, durationMs } = result;
-  const sum = `${formatCount(backups.length, 'backup')}, ${formatCount(objects, 'object')} (${segments} of them ${segments === 1 ? 'a WAL segment' : 'WAL segments'}), ${formatBytes(bytes)} in ${formatDuration(durationMs)}${deleted.length === 0 ? '' : `; deleted meanwhile: ${deleted.join(', ')}`}`;
+  const sum = `${formatCount(backups.length, 'backup')}, ${formatCount(objects, 'object')} (${segments} of them ${segments === 1 ? 'a WAL segment' : 'WAL segments'}), ${formatBytes(bytes)} in ${formatDuration(durationMs)}${deleted.length === 0 ? '' : `; deleted meanwhile: ${escapeControls(deleted.join(', '))}`}`;
   return `${lines.join('')}${lines.length === 0 ? 'ok' : formatCount(lines.length, 'failure')}: ${sum}\n`;
 }
 

@@ -1,4 +1,5 @@
 import type { JobRun, PgarcEvent } from './events.ts';
+import { escapeControlsInLines } from './printable.ts';
 import { formatPlainLine, type Level, levelOf } from './records.ts';
 import { formatBytes, formatCount, formatDuration } from './units.ts';
 
@@ -9,7 +10,7 @@ export function formatSentence(event: PgarcEvent, colors: boolean): string {
   const level = levelOf(event);
   const label = level === 'warning' || level === 'error' ? `${level}: ` : '';
   const shownLabel = colors && label !== '' ? `\x1b[${COLOURS[level]}m${label}\x1b[0m` : label;
-  return `${shownLabel}${describe(event)}\n`;
+  return `${shownLabel}${escapeControlsInLines(describe(event))}\n`;
 }
 
 function describe(event: PgarcEvent): string {

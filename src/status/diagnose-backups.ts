@@ -1,3 +1,4 @@
+import { quoteForShell } from '../report/shell.ts';
 import { formatAge, formatCount } from '../report/units.ts';
 import type { Trouble } from './diagnose.ts';
 import type { StatusFacts } from './facts.ts';
@@ -33,7 +34,7 @@ function diagnoseList({ now, jobs, postgres, files }: StatusFacts, { backups, ne
   if (damaged.length > 0) {
     add(
       `${formatCount(damaged.length, 'backup')} cannot be used: ${blameSentinels(damaged.length)}`,
-      `pgarc verify ${damaged[0]!.name}`,
+      `pgarc verify ${quoteForShell(damaged[0]!.name)}`,
     );
   }
   // Two scheduled times have passed: the last one may be late, the one before is not.

@@ -1,3 +1,4 @@
+import { quoteForShell } from '../report/shell.ts';
 import { formatDuration } from '../report/units.ts';
 import type { JobReport } from '../schedule/report.ts';
 import type { Trouble } from './diagnose.ts';
@@ -23,7 +24,9 @@ function diagnoseJob({ job, last, running, maxDurationMs, retryAt, cron }: JobRe
     );
   } else if (last?.state === 'warnings') {
     const command =
-      job === 'verify' && last.backup !== undefined ? `pgarc verify ${last.backup}` : 'pgarc schedule';
+      job === 'verify' && last.backup !== undefined
+        ? `pgarc verify ${quoteForShell(last.backup)}`
+        : 'pgarc schedule';
     add(`the last ${job} ended with warnings: ${last.message ?? 'see the log'}`, command);
   }
   if (running !== undefined && maxDurationMs !== undefined && cron !== undefined) {

@@ -59,6 +59,20 @@ describe('backup-list, backup-mark, delete', () => {
     expect(JSON.parse(json.stdout)).toMatchObject({ ok: false, backups: [], failures: [] });
   });
 
+  it('gives a terminal no control characters of names that others chose', async () => {
+    const foreign = await copySample();
+    const name = 'base_\x1b[2J\n000';
+    await writeFile(join(foreign, `basebackups_005/${name}_backup_stop_sentinel.json`), '{');
+    const other = { PGARC_STORE: `file://${foreign}` };
+    const { stdout } = await mustRunPgarc(['backup-list'], { env: other });
+    expect(stdout).toContain('base_\\x1b[2J\\x0a000 ');
+    expect(stdout).not.toContain('\x1b');
+    const verified = await runPgarc(['verify', name], { env: other });
+    expect(verified.stdout).toMatch(/^FAILED {2}basebackups_005\/base_\\x1b\[2J\\x0a000_backup/);
+    const json = JSON.parse((await mustRunPgarc(['backup-list', '--json'], { env: other })).stdout);
+    expect(json.backups.map((backup: { name: string }) => backup.name)).toContain(name);
+  });
+
   it('writes nothing but JSON lines to stderr with --log-format json', async () => {
     const empty = { PGARC_STORE: `file://${await makeTemporaryFolder('empty')}` };
     for (const [args, where] of [

@@ -265,6 +265,11 @@ it.each<[string, Partial<StatusFacts>, string[]]>([
     ['backups: 1 backup cannot be used: its sentinel is damaged $ pgarc verify base_old'],
   ],
   [
+    'a damaged sentinel of a name that a shell would read',
+    { backups: ok([{ ...BACKUP, name: 'base_$(id)', usable: false, finishTime: ago(9999) }, BACKUP]) },
+    ["backups: 1 backup cannot be used: its sentinel is damaged $ pgarc verify 'base_$(id)'"],
+  ],
+  [
     'backups of another cluster',
     { backups: ok([{ ...BACKUP, systemIdentifier: 1n }]) },
     [
