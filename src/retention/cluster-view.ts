@@ -22,7 +22,7 @@ export interface ClusterView {
 export interface ViewInput {
   clusters: readonly ClusterBackups[];
   histories: Histories;
-  /** When the newest segment of each timeline was stored. */
+  /** When the newest WAL file of each timeline was stored, be it only its history file. */
   storedUntil: ReadonlyMap<number, Date>;
   isGood: (backup: Backup) => boolean;
   now: number;

@@ -15,7 +15,7 @@ const DAY = 86_400_000;
 export interface PolicyInput {
   backups: readonly Backup[];
   histories: Histories;
-  /** When the newest segment of each timeline was stored; timelines without a segment are not in it. */
+  /** When the newest WAL file of each timeline was stored, be it only its history file. */
   storedUntil: ReadonlyMap<number, Date>;
   /** Names of backups of whose own WAL, from start to stop, something is not in the archive. */
   withoutWal: ReadonlySet<string>;

@@ -1,5 +1,5 @@
 import type { ObjectInfo } from '../store/store.ts';
-import { classifyWalFile } from '../wal/file-name.ts';
+import { classifyWalFile, type WalFile } from '../wal/file-name.ts';
 import { walFileOfKey } from '../wal/read-object.ts';
 import type { WalPlan } from './wal-plan.ts';
 
@@ -29,24 +29,35 @@ interface TimelineFiles {
 }
 
 /**
- * The WAL files of a listing but the history files, as numbers: 24 bytes a file, so that half a million take
+ * The WAL files of a listing, as numbers; of history files only when they were stored. It takes 24 bytes a file, so that half a million take
  * 12 MB. Files under unknown names are not in it.
  */
 export class WalFiles {
   readonly #timelines = new Map<number, TimelineFiles>();
 
   add({ key, size, modified }: ObjectInfo): void {
-    const file = placeFile(key);
+    const known = classifyWalFile(walFileOfKey(key)?.file ?? '');
+    // Without a byte it is no history file: what leads to the timeline is not known from it.
+    if (known?.kind === 'history' && size > 0) this.#touch(known.timeline, modified);
+    const file = placeFile(known);
     if (file === undefined) return;
-    const files = this.#timelines.get(file.timeline) ?? { places: [], sizes: [], times: [], storedUntil: 0 };
-    if (files.places.length === 0) this.#timelines.set(file.timeline, files);
+    const files = this.#touch(file.timeline, modified);
     files.places.push(file.high * LOW_LIMIT + file.low);
     files.sizes.push(size);
     files.times.push(modified.getTime());
-    files.storedUntil = Math.max(files.storedUntil, modified.getTime());
   }
 
-  /** When the newest file of each timeline was stored. */
+  #touch(timeline: number, stored: Date): TimelineFiles {
+    const files = this.#timelines.get(timeline) ?? { places: [], sizes: [], times: [], storedUntil: 0 };
+    files.storedUntil = Math.max(files.storedUntil, stored.getTime());
+    this.#timelines.set(timeline, files);
+    return files;
+  }
+
+  /**
+   * When the newest file of each timeline was stored. A promotion stores a history file first: from then on
+   * the timeline is one that WAL goes on along, and its first segment may be long in coming.
+   */
   get storedUntil(): Map<number, Date> {
     return new Map([...this.#timelines].map(([timeline, files]) => [timeline, new Date(files.storedUntil)]));
   }
@@ -85,13 +96,12 @@ export function placeOfKey(
   key: string,
   segmentSize: number,
 ): { timeline: number; number: bigint } | undefined {
-  const file = placeFile(key);
+  const file = placeFile(classifyWalFile(walFileOfKey(key)?.file ?? ''));
   const number = file === undefined ? undefined : toNumber(file.high, file.low, segmentSize);
   return file === undefined || number === undefined ? undefined : { timeline: file.timeline, number };
 }
 
-function placeFile(key: string): { timeline: number; high: number; low: number } | undefined {
-  const file = classifyWalFile(walFileOfKey(key)?.file ?? '');
+function placeFile(file: WalFile | undefined): { timeline: number; high: number; low: number } | undefined {
   if (file === undefined || file.kind === 'history') return undefined;
   const low = Number.parseInt(file.segmentName.slice(16), 16);
   if (low >= LOW_LIMIT) return undefined;

@@ -7,6 +7,7 @@ import {
   sentinelKey,
 } from '../../../src/backup/format/keys.ts';
 import { formatJson } from '../../../src/json.ts';
+import { formatLsn } from '../../../src/postgres/lsn.ts';
 import { retain } from '../../../src/retention/retain.ts';
 import { WAL, walKey } from '../../../src/wal/keys.ts';
 import { formatSegmentName } from '../../../src/wal/segment.ts';
@@ -143,5 +144,14 @@ describe('retain', () => {
       expect(namesLeft()).toEqual([30]);
       expect(segmentsLeft()[0]).toBe(segmentKey(25));
     });
+  });
+
+  it('keeps the only base of a timeline of which no more than the history file is stored', async () => {
+    // Somebody went back to a moment before the newest backup, and promoted.
+    const text = `1\t${formatLsn(25n * BigInt(SIZE) + 8192n)}\tbefore the accident\n`;
+    put(walKey('00000002.history', ''), 0, Buffer.from(text));
+    await run();
+    expect(namesLeft()).toEqual([20, 30]);
+    expect(segmentsLeft()).toContain(segmentKey(25));
   });
 });
