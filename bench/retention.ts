@@ -1,9 +1,9 @@
 import { renderTable } from '../cli/render-table.ts';
-import { formatJson } from '../src/json.ts';
 import { metadataKey, partitionKey, sentinelKey } from '../src/backup/format/keys.ts';
-import { walKey } from '../src/wal/keys.ts';
 import { refreshLists } from '../src/cluster/refresh-lists.ts';
+import { formatJson } from '../src/json.ts';
 import { openStore } from '../src/store/open.ts';
+import { walKey } from '../src/wal/keys.ts';
 import { formatSegmentName } from '../src/wal/segment.ts';
 import { cleanUp } from '../test/support/cleanup.ts';
 import { startEtcd } from '../test/support/etcd.ts';
