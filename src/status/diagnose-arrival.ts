@@ -20,7 +20,8 @@ export function describeLostWal({ postgres, now }: StatusFacts, { scan }: Pictur
   const { lastArchived: name, lastArchivedTime: time, segmentSize } = server;
   // A history file or a .backup file says nothing of the segments before it.
   const archived = name === undefined ? undefined : parseSegmentName(name, segmentSize);
-  if (archived === undefined || time === undefined) return undefined;
+  // Of a timeline that another has replaced, retention may have dropped all.
+  if (archived?.timeline !== server.timeline || time === undefined) return undefined;
   const newest = newestOn(scan.value, archived.timeline, segmentSize);
   const lost = newest === undefined ? undefined : archived.number - newest.number;
   if (lost !== undefined && lost <= 0n) return undefined;

@@ -66,8 +66,8 @@ it.each<[string, Partial<StatusFacts>]>([
     withPostgres({ lastArchived: '000000030000000000000050.00000028.backup' }),
   ],
   [
-    'PostgreSQL counts segments of another timeline',
-    withPostgres({ lastArchived: '000000020000000000000009', lastArchivedTime: ago(99) }),
+    'PostgreSQL archived nothing yet on its timeline',
+    withPostgres({ lastArchived: '00000002000000000000000B', lastArchivedTime: ago(99) }),
   ],
   ['nobody may see archive_command', withPostgres({ callsPgarc: undefined, lastArchived: undefined })],
   ['another node has a daemon', { daemon: NONE }],
