@@ -21,7 +21,7 @@ export function toDocument(location: string, report: WalReport): unknown {
   const { archive } = report;
   return {
     store: location,
-    ok: report.ok,
+    ok: report.ok && report.timelines.length > 0,
     segmentSize: archive.segmentSize,
     segments: archive.segmentCount,
     storedSize: archive.storedBytes,

@@ -1,5 +1,5 @@
 import type { Command } from 'commander';
-import { EXIT_VERIFICATION_FAILED } from '../../src/errors.ts';
+import { EXIT_VERIFICATION_FAILED, EXIT_WARNINGS } from '../../src/errors.ts';
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
 
@@ -7,8 +7,9 @@ export function define(command: Command, context: CliContext): void {
   describe(command, {
     description:
       'Lists the WAL archive and tells which segments are missing, and between which moments a cluster can be ' +
-      'recovered. A gap inside the window is a failure; one that no backup needs is only shown.',
-    exitCodes: [7, 8],
+      'recovered. A gap inside the window is a failure; one that no backup needs is only shown. ' +
+      'An archive without WAL and backups is exit code 3.',
+    exitCodes: [3, 7, 8],
     examples: ['pgarc wal-verify', 'pgarc wal-verify --records', 'pgarc wal-verify --json | jq .windows'],
   });
   command.option(
@@ -27,8 +28,14 @@ export function define(command: Command, context: CliContext): void {
       ]);
       const backups = await listBackups(store, context.signal);
       const report = await verifyWal({ store, backups }, context.signal, options.records ? 'whole' : 'end');
+      const isNothing = report.ok && report.timelines.length === 0;
+      if (isNothing) {
+        const message = `there is no WAL in ${store.location}: nothing is verified`;
+        context.emit({ type: 'warning', message });
+        context.setExitCode(EXIT_WARNINGS);
+      }
       if (options.json) context.printJson(toDocument(store.location, report));
-      else context.stdout.write(renderReport(report));
+      else if (!isNothing) context.stdout.write(renderReport(report));
       if (!report.ok) context.setExitCode(EXIT_VERIFICATION_FAILED);
     });
 }

@@ -57,6 +57,14 @@ describe('backup-list, backup-mark, delete', () => {
     const json = await runPgarc(['verify', '--json'], { env: empty });
     expect(json.code).toBe(3);
     expect(JSON.parse(json.stdout)).toMatchObject({ ok: false, backups: [], failures: [] });
+    const wal = await runPgarc(['wal-verify'], { env: empty });
+    expect(wal).toMatchObject({
+      code: 3,
+      stdout: '',
+      stderr: expect.stringContaining('there is no WAL in '),
+    });
+    const walJson = await runPgarc(['wal-verify', '--json'], { env: empty });
+    expect(JSON.parse(walJson.stdout)).toMatchObject({ ok: false, segments: 0 });
   });
 
   it('gives a terminal no control characters of names that others chose', async () => {
