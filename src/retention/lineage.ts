@@ -51,7 +51,8 @@ export interface EndTime {
 /**
  * WAL has an order that no clock can change: a finish time before that of a backup which this one continues is
  * wrong, and so is one that is still to come. Such a backup ended after those it continues, and before the
- * next that continues it and has a time, or by now. What asks how old a backup is at least goes by the latest
+ * next that continues it and has a time, or by now. One that is believed ended between its finish time and when
+ * the store got its sentinel. What asks how old a backup is at least goes by the latest
  * time: taken for older than it is, it could be chosen as the anchor of moments before its end.
  */
 export function settleTimes(
@@ -71,8 +72,8 @@ export function settleTimes(
   }
   // One that ends on another timeline than it began on is in no line of its own.
   for (const backup of backups) {
-    const time = Math.min(timeOf(backup), now);
-    if (!settled.has(backup)) settled.set(backup, { earliest: time, latest: time });
+    const [earliest, latest] = [timeOf(backup), latestOf(backup)].map((time) => Math.min(time, now));
+    if (!settled.has(backup)) settled.set(backup, { earliest: earliest!, latest: latest! });
   }
   return settled;
 }
@@ -89,7 +90,7 @@ function settleLine(line: readonly Backup[], now: number): [Backup, EndTime][] {
   const settled: [Backup, EndTime][] = [];
   for (const [i, backup] of [...line.entries()].reverse()) {
     const first = firsts[i]!;
-    if (first.isBelieved) latest = timeOf(backup);
+    if (first.isBelieved) latest = Math.min(latest, latestOf(backup));
     settled.push([backup, { earliest: first.earliest ?? latest, latest }]);
   }
   return settled;
@@ -99,6 +100,14 @@ function settleLine(line: readonly Backup[], now: number): [Backup, EndTime][] {
 function timeOf({ finishTime, storedTime = finishTime }: Backup): number {
   const isFast = finishTime.getTime() - storedTime.getTime() > CLOCKS_DIFFER;
   return (isFast ? storedTime : finishTime).getTime();
+}
+
+/**
+ * A slow clock and a sentinel that was copied later look the same: it may have ended as late as the store got it.
+ * A copy of a whole archive so keeps more until it is as old as the window.
+ */
+function latestOf(backup: Backup): number {
+  return Math.max(timeOf(backup), backup.storedTime?.getTime() ?? 0);
 }
 
 /** By where backups end in the WAL of one lineage. */

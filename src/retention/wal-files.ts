@@ -29,8 +29,8 @@ interface TimelineFiles {
 }
 
 /**
- * The WAL files of a listing, as numbers; of history files only when they were stored. It takes 24 bytes a file, so that half a million take
- * 12 MB. Files under unknown names are not in it.
+ * The WAL files of a listing, as numbers: 24 bytes a file, so that half a million take 12 MB. Of history files
+ * it holds no more than when they were stored; files under unknown names are not in it.
  */
 export class WalFiles {
   readonly #timelines = new Map<number, TimelineFiles>();

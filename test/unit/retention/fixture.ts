@@ -26,6 +26,8 @@ export function rules(given: Partial<RetentionRules>): RetentionRules {
 export interface Given {
   /** Days before NOW, or the time itself. */
   ended: number | string;
+  /** Days before NOW when the store got the sentinel; default: nobody knows. */
+  stored?: number;
   /** Segment in which it starts and stops. */
   at: number;
   timeline?: number;
@@ -50,6 +52,7 @@ export function backup(name: string, given: Given): Backup {
     systemIdentifier: 'cluster' in given ? given.cluster : 7n,
     startTime: undefined,
     finishTime: typeof ended === 'number' ? daysAgo(ended) : new Date(ended),
+    ...(given.stored === undefined ? {} : { storedTime: daysAgo(given.stored) }),
     uncompressedSize: 1000,
     storedSize: 100,
     dataSize: 1000,

@@ -91,6 +91,46 @@ const windows: Case[] = [
     outcome: { a: 'anchor of the window', b: 'newest, window 7d' },
   },
   {
+    when: 'a clock was slow, as the store shows: what may have ended in the window is no anchor',
+    backups: [
+      backup('true clock', { ended: 40, stored: 40, at: 10 }),
+      backup('slow clock', { ended: 30, stored: 1, at: 20 }),
+    ],
+    rules: rules({ window: 7 }),
+    outcome: { 'true clock': 'anchor of the window', 'slow clock': 'newest, window 7d' },
+  },
+  {
+    when: 'one old sentinel was stored anew: it ended before the next one that continues it',
+    backups: [
+      backup('a', { ended: 40, stored: 40, at: 10 }),
+      backup('b', { ended: 30, stored: 1, at: 20 }),
+      backup('c', { ended: 20, stored: 20, at: 30 }),
+      backup('d', { ended: 2, stored: 2, at: 40 }),
+    ],
+    rules: rules({ window: 7 }),
+    outcome: { a: 'drop', b: 'drop', c: 'anchor of the window', d: 'newest, window 7d' },
+  },
+  {
+    when: 'the whole archive was copied in the window: all that it held stays until the window has passed it',
+    backups: [
+      backup('a', { ended: 40, stored: 3, at: 10 }),
+      backup('b', { ended: 30, stored: 3, at: 20 }),
+      backup('c', { ended: 1, stored: 1, at: 30 }),
+    ],
+    rules: rules({ window: 7 }),
+    outcome: { a: 'window 7d', b: 'window 7d', c: 'newest, window 7d' },
+  },
+  {
+    when: 'the whole archive was copied before the window',
+    backups: [
+      backup('a', { ended: 40, stored: 8, at: 10 }),
+      backup('b', { ended: 30, stored: 8, at: 20 }),
+      backup('c', { ended: 1, stored: 1, at: 30 }),
+    ],
+    rules: rules({ window: 7 }),
+    outcome: { a: 'drop', b: 'anchor of the window', c: 'newest, window 7d' },
+  },
+  {
     when: 'the clock stood at 1970 for one backup',
     backups: [
       backup('a', { ended: 9, at: 10 }),
