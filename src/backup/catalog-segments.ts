@@ -11,22 +11,43 @@ export interface WalPlace {
   offset: number;
 }
 
+type Named = Pick<Backup, 'name' | 'timeline' | 'startLsn'>;
+
 /**
- * The size of WAL segments, bytes, that makes a backup's name fit its start LSN: one between 1 MiB and 1 GiB
- * does. 16 MiB where none does, as for a backup of WAL-E, which knew no other.
+ * The sizes of WAL segments, bytes, that make a backup's name fit its start LSN: one, but for a name that ends in
+ * eight zeros, which all from one size on up to 1 GiB fit. None for a name of another form.
  */
-export function segmentSizeOf(backup: Pick<Backup, 'name' | 'timeline' | 'startLsn'>): number {
+export function fittingSegmentSizes(backup: Named): number[] {
   const [, timeline, high = '', low = ''] =
     /^base_([0-9A-F]{8})([0-9A-F]{8})([0-9A-F]{8})/.exec(backup.name) ?? [];
   const isNamed =
     timeline === hex8(backup.timeline) && Number(backup.startLsn >> 32n) === Number.parseInt(high, 16);
-  if (!isNamed) return DEFAULT_SEGMENT_SIZE;
+  if (!isNamed) return [];
   const offset = Number(backup.startLsn & 0xffffffffn);
   const number = Number.parseInt(low, 16);
+  const sizes: number[] = [];
   for (let size = MEBIBYTE; size <= 1024 * MEBIBYTE; size *= 2) {
-    if (Math.floor(offset / size) === number) return size;
+    if (Math.floor(offset / size) === number) sizes.push(size);
   }
-  return DEFAULT_SEGMENT_SIZE;
+  return sizes;
+}
+
+/**
+ * The size of WAL segments, bytes, that a backup's name tells. Where it leaves several, `likely` when that is among
+ * them, else 16 MiB, else the smallest; 16 MiB where none fits, as for a backup of WAL-E, which knew no other.
+ */
+export function segmentSizeOf(backup: Named, likely = DEFAULT_SEGMENT_SIZE): number {
+  const sizes = fittingSegmentSizes(backup);
+  return (
+    [likely, DEFAULT_SEGMENT_SIZE].find((size) => sizes.includes(size)) ?? sizes[0] ?? DEFAULT_SEGMENT_SIZE
+  );
+}
+
+/** The size of WAL segments, bytes, of the last backup whose name leaves only one; 16 MiB where there is none. */
+export function likelySegmentSize(backups: readonly Named[]): number {
+  return (
+    backups.map(fittingSegmentSizes).findLast((sizes) => sizes.length === 1)?.[0] ?? DEFAULT_SEGMENT_SIZE
+  );
 }
 
 /** Where a backup's WAL starts. */
@@ -36,18 +57,18 @@ export function walStart(backup: Backup): WalPlace {
   return { segment, offset: offsetIn(backup.startLsn, size) };
 }
 
-/** Where a backup's WAL ends (as pg_walfile_name_offset tells it). */
-export function walStop(backup: Backup): WalPlace | undefined {
+/** Where a backup's WAL ends (as pg_walfile_name_offset tells it). @param likely as of `segmentSizeOf` */
+export function walStop(backup: Backup, likely?: number): WalPlace | undefined {
   if (backup.finishLsn === undefined) return undefined;
-  const size = segmentSizeOf(backup);
+  const size = segmentSizeOf(backup, likely);
   const segment = formatSegmentName(segmentBefore(backup.timeline, backup.finishLsn, size), size);
   return { segment, offset: offsetIn(backup.finishLsn, size) };
 }
 
-/** Names of the segments without which a backup is not consistent. */
-export function requiredSegments(backup: Backup): string[] {
+/** Names of the segments without which a backup is not consistent. @param likely as of `segmentSizeOf` */
+export function requiredSegments(backup: Backup, likely?: number): string[] {
   if (backup.finishLsn === undefined) return [];
-  const size = segmentSizeOf(backup);
+  const size = segmentSizeOf(backup, likely);
   const last = segmentBefore(backup.timeline, backup.finishLsn, size).number;
   const names: string[] = [];
   for (let { number } = segmentAt(backup.timeline, backup.startLsn, size); number <= last; number++) {

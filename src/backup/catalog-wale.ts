@@ -1,5 +1,5 @@
 import type { Backup } from './catalog.ts';
-import { walStart, walStop } from './catalog-segments.ts';
+import { likelySegmentSize, walStart, walStop } from './catalog-segments.ts';
 
 const COLUMNS = [
   'name',
@@ -16,13 +16,14 @@ const COLUMNS = [
  * digits. Programs read it (Patroni's wale_restore), so backups that cannot be used are not in it.
  */
 export function formatWaleTable(backups: readonly Backup[]): string {
-  const rows = backups.filter(({ usable }) => usable).map(formatRow);
+  const likely = likelySegmentSize(backups);
+  const rows = backups.filter(({ usable }) => usable).map((backup) => formatRow(backup, likely));
   return [COLUMNS, ...rows].map((cells) => `${cells.join('\t')}\r\n`).join('');
 }
 
-function formatRow(backup: Backup): string[] {
+function formatRow(backup: Backup, likely: number): string[] {
   const start = walStart(backup);
-  const stop = walStop(backup);
+  const stop = walStop(backup, likely);
   return [
     backup.name,
     backup.finishTime.toISOString(),

@@ -5,13 +5,13 @@ import type { ObjectStore } from '../store/store.ts';
 import { walKey } from '../wal/keys.ts';
 import { findWalKeys } from '../wal/read-object.ts';
 import type { Backup } from './catalog.ts';
-import { requiredSegments, segmentSizeOf } from './catalog-segments.ts';
+import { fittingSegmentSizes, requiredSegments, segmentSizeOf, walStart } from './catalog-segments.ts';
 import type { CountBytes } from './fetch/read-part.ts';
 import { filesMetadataKey, sentinelKey } from './format/keys.ts';
 import { mapParallel } from './map-parallel.ts';
 import type { Failure } from './verify.ts';
 import { planVerification, verifyMembers, verifyPart } from './verify-parts.ts';
-import { verifySegment } from './verify-wal.ts';
+import { readSegmentSize, verifySegment } from './verify-wal.ts';
 import { findWrongSegment } from './wal-of-backup.ts';
 
 /** Segments that have been read, and what is wrong with them. Backups share some. */
@@ -21,6 +21,8 @@ export interface VerifyContext {
   store: ObjectStore;
   /** Undefined when it is not known. */
   systemIdentifier: bigint | undefined;
+  /** The archive's size of WAL segments as far as the catalog tells, bytes. */
+  likely: number;
   wal: CheckedWal;
   /** Objects read at the same time. */
   concurrency: number;
@@ -39,7 +41,7 @@ export interface VerifiedBackup {
  * @throws PgarcError `no-such-backup` when it is gone by now, `store-unreachable`
  */
 export async function verifyBackup(
-  { store, systemIdentifier, wal, concurrency, count }: VerifyContext,
+  { store, systemIdentifier, likely, wal, concurrency, count }: VerifyContext,
   backup: Backup,
   signal: AbortSignal,
 ): Promise<VerifiedBackup> {
@@ -47,7 +49,8 @@ export async function verifyBackup(
   const plan = await collect(failures, sentinelKey(backup.name), () =>
     planVerification(store, backup, signal),
   );
-  const segments = requiredSegments(backup);
+  const segmentSize = await findSegmentSize(store, backup, likely, signal);
+  const segments = requiredSegments(backup, segmentSize);
   const tasks: ((each: AbortSignal) => Promise<void>)[] = [];
   for (const part of plan?.parts ?? []) {
     tasks.push((each) => collect(failures, part.key, () => verifyPart(store, plan!, part, count, each)));
@@ -66,7 +69,7 @@ export async function verifyBackup(
   const damaged = segments.flatMap((name) => wal.get(name) ?? []);
   failures.push(...damaged);
   if (damaged.length === 0) {
-    const foreign = () => findForeignWal(store, backup, plan?.label, signal);
+    const foreign = () => findForeignWal(store, backup, segmentSize, plan?.label, signal);
     failures.push(...((await collect(failures, sentinelKey(backup.name), foreign)) ?? []));
   }
   return {
@@ -74,6 +77,18 @@ export async function verifyBackup(
     parts: plan?.parts.length ?? 0,
     checksummedFiles: plan?.contents.manifest?.files.length ?? 0,
   };
+}
+
+/** The size of a backup's WAL segments, bytes: where its name leaves several, the first segment tells. */
+async function findSegmentSize(
+  store: ObjectStore,
+  backup: Backup,
+  likely: number,
+  signal: AbortSignal,
+): Promise<number> {
+  const isClear = fittingSegmentSizes(backup).length <= 1;
+  const told = isClear ? undefined : await readSegmentSize(store, walStart(backup).segment, signal);
+  return segmentSizeOf(backup, told ?? likely);
 }
 
 /**
@@ -84,13 +99,14 @@ export async function verifyBackup(
 async function findForeignWal(
   store: ObjectStore,
   backup: Backup,
+  segmentSize: number,
   text: string | undefined,
   signal: AbortSignal,
 ): Promise<Failure[]> {
   const label = text === undefined ? undefined : readLabel(text);
   const { startLsn, finishLsn: stopLsn, pgVersion = 0 } = backup;
   if (label === undefined || stopLsn === undefined || !isKnownVersion(pgVersion)) return [];
-  const wanted = { ...label, startLsn, stopLsn, segmentSize: segmentSizeOf(backup) };
+  const wanted = { ...label, startLsn, stopLsn, segmentSize };
   const wrong = await findWrongSegment(store, wanted, signal);
   if (wrong === undefined) return [];
   const [key = walKey(wrong.segment, '')] = await findWalKeys(store, wrong.segment, signal);

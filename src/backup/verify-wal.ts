@@ -4,6 +4,7 @@ import { checkSegment, type SegmentHeader } from '../wal/check-segment.ts';
 import { findWrongTimeline, isOfOlderTimeline } from '../wal/check-timeline.ts';
 import { classifyWalFile, type WalFile } from '../wal/file-name.ts';
 import { walKey } from '../wal/keys.ts';
+import { isSegmentSize, parsePageHeader } from '../wal/page-header.ts';
 import { openWalObject, readWalRange } from '../wal/read-object.ts';
 import type { CountBytes } from './fetch/read-part.ts';
 import type { Failure } from './verify.ts';
@@ -49,6 +50,28 @@ export async function verifySegment(
     if (isPgarcError(error, 'object-damaged') || isPgarcError(error, 'wal-invalid')) {
       return { key, reason: messageOf(error) };
     }
+    throw error;
+  }
+}
+
+/** The size of WAL segments, bytes, that a segment's first page tells. @returns undefined when it tells none */
+export async function readSegmentSize(
+  store: ObjectStore,
+  name: string,
+  signal: AbortSignal,
+): Promise<number | undefined> {
+  try {
+    const object = await openWalObject(store, name, USUAL_EXTENSION, signal);
+    let head: Buffer = Buffer.alloc(0);
+    for await (const chunk of object?.body ?? []) {
+      head = Buffer.concat([head, chunk.subarray(0, HEADER_BYTES)]);
+      if (head.length >= HEADER_BYTES) break;
+    }
+    const size = parsePageHeader(head)?.long?.segmentSize;
+    return size !== undefined && isSegmentSize(size) ? size : undefined;
+  } catch (error) {
+    // What is wrong with it is told when it is read whole.
+    if (isPgarcError(error, 'object-damaged')) return undefined;
     throw error;
   }
 }

@@ -2,7 +2,7 @@ import { isPgarcError, messageOf, PgarcError } from '../errors.ts';
 import type { Emit } from '../report/events.ts';
 import type { ObjectStore } from '../store/store.ts';
 import { type Backup, findBackup, listBackups } from './catalog.ts';
-import { requiredSegments, segmentSizeOf } from './catalog-segments.ts';
+import { likelySegmentSize, requiredSegments, segmentSizeOf } from './catalog-segments.ts';
 import { resolveChain } from './fetch/chain.ts';
 import { Progress } from './fetch/progress.ts';
 import { sentinelKey } from './format/keys.ts';
@@ -59,10 +59,12 @@ export async function verifyBackups(
     text: `verifying ${backups.length} backup${backups.length === 1 ? '' : 's'}`,
   });
 
-  const progress = new Progress(emit, 'verify', sumBytes(backups));
+  const likely = likelySegmentSize(all);
+  const progress = new Progress(emit, 'verify', sumBytes(backups, likely));
   const systemIdentifier = systemIdentifierOf(backups);
   const count = (stored: number, plain: number) => progress.add(stored, plain);
-  const context = { store, systemIdentifier, wal: found.wal, concurrency: options.concurrency, count };
+  const { concurrency } = options;
+  const context = { store, systemIdentifier, likely, wal: found.wal, concurrency, count };
   let parts = 0;
   let checksummedFiles = 0;
   // One after the other: the lists of a backup may be large, and retention may delete it beside us.
@@ -166,10 +168,11 @@ function systemIdentifierOf(backups: readonly Backup[]): bigint | undefined {
 }
 
 /** What will be read, as far as the catalog tells. Of one cluster, hence of one segment size. */
-function sumBytes(backups: readonly Backup[]): number | undefined {
+function sumBytes(backups: readonly Backup[], likely: number): number | undefined {
   const [first] = backups;
   if (first === undefined) return 0;
-  let sum = new Set(backups.flatMap(requiredSegments)).size * segmentSizeOf(first);
+  const segments = new Set(backups.flatMap((backup) => requiredSegments(backup, likely)));
+  let sum = segments.size * segmentSizeOf(first, likely);
   for (const { uncompressedSize } of backups) {
     if (uncompressedSize === undefined) return undefined;
     sum += uncompressedSize;

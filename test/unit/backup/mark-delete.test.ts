@@ -2,7 +2,12 @@ import { join } from 'node:path';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { listBackups } from '../../../src/backup/catalog.ts';
 import { toDocument } from '../../../src/backup/catalog-json.ts';
-import { requiredSegments, segmentSizeOf, walStop } from '../../../src/backup/catalog-segments.ts';
+import {
+  likelySegmentSize,
+  requiredSegments,
+  segmentSizeOf,
+  walStop,
+} from '../../../src/backup/catalog-segments.ts';
 import { formatWaleTable } from '../../../src/backup/catalog-wale.ts';
 import { deleteBackup } from '../../../src/backup/delete.ts';
 import { writeJournal } from '../../../src/backup/deletion-journal.ts';
@@ -191,6 +196,35 @@ describe('forms of the list', () => {
       durationMs: 1181,
       parent: null,
     });
+  });
+
+  it.each([
+    ['000000010000000100000000', 0x1_00000028n, 16],
+    // Only segments of 32 MiB and larger begin so.
+    ['000000010000000100000000', 0x1_01800028n, 32],
+    ['000000010000000100000001', 0x1_04000028n, 64],
+  ])(
+    'takes the usual segment size where %s at %s leaves it open, or a likely one',
+    async (segment, lsn, size) => {
+      const [full] = await listBackups(store, signal);
+      const open = { ...full!, name: `base_${segment}`, startLsn: lsn };
+      expect(segmentSizeOf(open)).toBe(size * 2 ** 20);
+      expect(segmentSizeOf(open, 64 * 2 ** 20)).toBe(64 * 2 ** 20);
+    },
+  );
+
+  it("tells in WAL-E's table the stop in segments of the size that other backups have", async () => {
+    const [full] = await listBackups(store, signal);
+    const clear = { ...full!, name: 'base_000000010000000200000003', startLsn: 0x2_0c000028n };
+    const open = {
+      ...full!,
+      name: 'base_000000010000000100000000',
+      startLsn: 0x1_00000028n,
+      finishLsn: 0x1_08000028n,
+    };
+    expect(likelySegmentSize([full!, clear, open])).toBe(64 * 2 ** 20);
+    expect(formatWaleTable([clear, open])).toContain('\t000000010000000100000002\t00000040\r\n');
+    expect(formatWaleTable([full!, open])).toContain('\t000000010000000100000008\t00000040\r\n');
   });
 
   it('finds the segment size from name and LSN', async () => {

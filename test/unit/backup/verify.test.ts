@@ -37,6 +37,16 @@ function deleteBefore(trigger: RegExp, nth: number, ...names: string[]): void {
   };
 }
 
+/** A segment that breaks off behind its first page. @param segmentSize bytes */
+function firstPage(segmentSize: number): Buffer {
+  const page = Buffer.alloc(8192);
+  page.writeUInt16LE(0xd110, 0);
+  page.writeUInt16LE(2, 2);
+  page.writeUInt32LE(segmentSize, 32);
+  page.writeUInt32LE(8192, 36);
+  return page;
+}
+
 const warnings = () => events.flatMap((event) => (event.type === 'warning' ? event.message : []));
 
 describe('verifyBackups', () => {
@@ -89,6 +99,23 @@ describe('verifyBackups', () => {
       deleted: [SAMPLE_FULL],
       failures: [{ key: sentinel(SAMPLE_FULL), reason: 'is missing from the store' }],
     });
+  });
+
+  it.each([
+    ['64 MiB, as its first segment tells', 64, ['']],
+    ['16 MiB, as that of the other backups', undefined, ['0', '1']],
+    ['1 MiB, as its first segment tells', 1, [...'0123456789ABCDEF', '10', '11', '12', '13']],
+  ])('asks for the WAL of a backup at the start of 4 GiB in segments of %s', async (_, size, lows) => {
+    const name = 'base_000000010000000100000000';
+    const text = String(store.objects.get(sentinel(SAMPLE_FULL)));
+    const stop = 0x1_01400000n;
+    const moved = text.replace('33554472', String(0x1_00000028n)).replace('33554688', String(stop));
+    store.objects.set(sentinel(name), Buffer.from(moved));
+    if (size !== undefined) store.objects.set('wal_005/000000010000000100000000', firstPage(size * 2 ** 20));
+    const { failures } = await verify(name);
+    const asked = failures.map(({ key }) => /^wal_005\/0000000100000001([0-9A-F]{8})/.exec(key)?.[1]);
+    const wanted = lows.map((low) => low.padStart(8, '0'));
+    expect(asked.filter((low) => low !== undefined)).toEqual(wanted);
   });
 
   it('tells what a backup that is still there lacks, once', async () => {
