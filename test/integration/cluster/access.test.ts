@@ -9,7 +9,7 @@ const signal = new AbortController().signal;
 const PASSWORD = 'swordfish-7Q2Z';
 
 /** What `pgarc check` says of etcd. */
-async function check(env: Record<string, string>) {
+async function check(env: Record<string, string>, wanted = 'etcd') {
   const store = await makeTemporaryFolder('store');
   const all = {
     PGARC_STORE: `file://${store}`,
@@ -22,7 +22,7 @@ async function check(env: Record<string, string>) {
   const { findings } = JSON.parse(stdout) as {
     findings: { name: string; status: string; message: string; hint?: string }[];
   };
-  return findings.find(({ name }) => name === 'etcd')!;
+  return findings.find(({ name }) => name === wanted)!;
 }
 
 describe('with users', () => {
@@ -125,7 +125,7 @@ describe('without etcd', () => {
       status: 'failed',
       message: 'etcd is not reachable: http://127.0.0.1:1: connection refused',
     });
-    expect(await check({ PGARC_ETCD_ENDPOINTS: 'http://u:p@h', PGARC_SCOPE: 'x' })).toMatchObject({
+    expect(await check({ PGARC_ETCD_ENDPOINTS: 'http://u:p@h' }, 'settings')).toMatchObject({
       status: 'failed',
       message: expect.stringContaining('etcd-endpoints'),
     });
