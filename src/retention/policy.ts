@@ -126,12 +126,15 @@ function findFrontierOn(
   views: readonly ClusterView[],
 ): Map<number, readonly Backup[]> {
   const since = Math.min(...frontier.map((backup) => times.get(backup)!.earliest)) - DAY;
+  const lasts = views.map(({ last }) => last).filter((last) => frontier.includes(last));
   const found = new Map<number, readonly Backup[]>();
   for (const [timeline, stored] of storedUntil) {
     const leading = views
       .flatMap(({ lineages }) => lineages.line(timeline))
       .filter((backup) => frontier.includes(backup));
     if (leading.length > 0 || stored.getTime() < since) found.set(timeline, leading);
+    // What leads to another timeline only, be it one of which no segment is stored yet, needs nothing here.
+    else found.set(timeline, lasts);
   }
   return found;
 }

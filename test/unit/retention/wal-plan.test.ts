@@ -95,6 +95,17 @@ describe('planWal', () => {
     expect(drops).toEqual(['1: 2-39', '3: 20-30']);
   });
 
+  it('keeps nothing on one way for a backup that leads to another only', () => {
+    const backups = [made({ ended: 20, at: 40 }), made({ ended: 1, at: 90, timeline: 4 })];
+    const drops = dropsOf(backups, rules({ full: 1 }), {
+      segments: { 1: [2, 50], 2: [20, 80], 4: [80, 95] },
+      stored: { 1: 15, 2: 5, 3: 0, 4: 0 },
+      // Of timeline 3 there is no segment yet.
+      histories: [history(2, [1, 20]), history(3, [1, 45]), history(4, [1, 20], [2, 80])],
+    });
+    expect(drops).toEqual(['1: 2-39', '2: 20-80', '4: 80-89']);
+  });
+
   it('keeps the WAL of a backup that is being made, which began before the newest', () => {
     const running = [`base_${formatSegmentName({ timeline: 1, number: 150n }, SIZE)}`];
     const result = plan(three, rules({ full: 1 }), { segments: { 1: [2, 400] }, running });

@@ -42,7 +42,7 @@ export interface Trouble {
   gaps?: boolean;
   /** Sentinels are damaged, parts lie around without one. */
   damage?: boolean;
-  /** Clocks go fast by up to days, and are set right again. */
+  /** Clocks go fast or slow by up to days, and are set right again. */
   clocks?: boolean;
 }
 
@@ -119,7 +119,7 @@ export class World {
         ? formatBackupName({ kind: 'full', segment })
         : formatBackupName({ kind: 'delta', segment, parentSegment });
     this.time += 60_000;
-    const wrong = this.#trouble.clocks && this.#random() < 0.3 ? HOUR * this.#upTo(200) : 0;
+    const wrong = this.#trouble.clocks && this.#random() < 0.3 ? HOUR * (this.#upTo(400) - 200) : 0;
     const finishTime = this.time + wrong;
     const sentinel = {
       LSN: startLsn,
