@@ -1,5 +1,38 @@
 import { PgarcError } from '../../errors.ts';
-import type { ServerFacts } from '../../postgres/server.ts';
+import type { PostgresSession } from '../../postgres/connection.ts';
+import { loadControlFile } from '../../postgres/control-file.ts';
+import { requireDataDirectory, requireSameCluster } from '../../postgres/data-directory.ts';
+import { readServerFacts, type ServerFacts } from '../../postgres/server.ts';
+import { requireKnownVersion } from '../../postgres/version.ts';
+
+/** The server that is backed up. */
+export interface Server {
+  session: PostgresSession;
+  facts: ServerFacts;
+  /** The real path of its data directory. */
+  pgdata: string;
+}
+
+/**
+ * Looks whether the server that was connected to can be backed up from here.
+ * @param given its data directory; undefined: where the server says it is
+ * @throws PgarcError `refused`, `usage` when the data directory is not known
+ */
+export async function checkServer(session: PostgresSession, given: string | undefined): Promise<Server> {
+  const facts = await readServerFacts(session);
+  requireKnownVersion(facts.versionNumber);
+  const told = given ?? facts.dataDirectory;
+  if (told === undefined) {
+    throw new PgarcError('usage', 'the data directory is not known', {
+      hint: 'Name it, set PGDATA, or grant pg_read_all_settings to the user that takes backups.',
+    });
+  }
+  const pgdata = await requireDataDirectory(told);
+  const { control } = await loadControlFile(pgdata);
+  await requireSameCluster(pgdata, control.systemIdentifier, facts);
+  requireArchiving(facts);
+  return { session, facts, pgdata };
+}
 
 /** Settings of the server without which a backup cannot be restored. @throws PgarcError `refused` */
 export function requireArchiving(facts: ServerFacts): void {

@@ -1,26 +1,25 @@
 import type { Encoder } from '../../codec/codec.ts';
 import { messageOf, PgarcError } from '../../errors.ts';
-import { type BackupSession, lockBackups, startBackupSession } from '../../postgres/backup-session.ts';
+import { lockBackups } from '../../postgres/backup-session.ts';
 import type { PostgresSession } from '../../postgres/connection.ts';
 import { loadControlFile } from '../../postgres/control-file.ts';
-import { requireDataDirectory, requireSameCluster } from '../../postgres/data-directory.ts';
+import { requireDataDirectory } from '../../postgres/data-directory.ts';
 import type { Lsn } from '../../postgres/lsn.ts';
-import { NEEDS_PRIMARY } from '../../postgres/needs-primary.ts';
-import { readCurrentLsn, readServerFacts, type ServerFacts } from '../../postgres/server.ts';
-import { majorVersion, requireKnownVersion } from '../../postgres/version.ts';
+import { readCurrentLsn } from '../../postgres/server.ts';
+import { majorVersion } from '../../postgres/version.ts';
 import type { Emit } from '../../report/events.ts';
 import { formatCount } from '../../report/units.ts';
 import type { ObjectStore } from '../../store/store.ts';
 import { ensureIdentity } from '../../wal/identity.ts';
-import { nameFullBackup } from '../format/backup-name.ts';
 import { inParallel } from '../map-parallel.ts';
 import { proveArchiving } from './archiving.ts';
-import { type Claim, claimBackup, sweepClaims } from './claim.ts';
+import { type Claim, sweepClaims } from './claim.ts';
 import type { BackupFacts } from './documents.ts';
 import { type Copied, finishBackup } from './finish.ts';
 import { tablespaceVersionDirectory } from './layout.ts';
 import { type DamagedPage, PageChecker } from './pages.ts';
-import { requireArchiving } from './preflight.ts';
+import { checkServer, type Server } from './preflight.ts';
+import { type Started, startClaimed } from './start.ts';
 import { uploadFiles } from './upload.ts';
 import { type LeftOut, walkDataDirectory } from './walk.ts';
 
@@ -70,23 +69,6 @@ export interface PushedBackup {
   leftOut: readonly LeftOut[];
 }
 
-/** The server that is backed up. */
-interface Server {
-  session: PostgresSession;
-  facts: ServerFacts;
-  /** The real path of its data directory. */
-  pgdata: string;
-}
-
-/** A backup that has begun, under a name that is its own. */
-interface Started {
-  backup: BackupSession;
-  claim: Claim;
-}
-
-const LABEL = 'pgarc backup-push';
-/** A name can be taken by what another tool left; the next segment is another name. */
-const START_ATTEMPTS = 3;
 /** Unfinished uploads older than this are swept, ms: longer than any request lives. */
 const SWEEP_AGE = 24 * 3_600_000;
 const CLEAN_UP_TIMEOUT = 60_000;
@@ -121,22 +103,6 @@ export async function pushBackup(
   }
 }
 
-async function checkServer(session: PostgresSession, given: string | undefined): Promise<Server> {
-  const facts = await readServerFacts(session);
-  requireKnownVersion(facts.versionNumber);
-  const told = given ?? facts.dataDirectory;
-  if (told === undefined) {
-    throw new PgarcError('usage', 'the data directory is not known', {
-      hint: 'Name it, set PGDATA, or grant pg_read_all_settings to the user that takes backups.',
-    });
-  }
-  const pgdata = await requireDataDirectory(told);
-  const { control } = await loadControlFile(pgdata);
-  await requireSameCluster(pgdata, control.systemIdentifier, facts);
-  requireArchiving(facts);
-  return { session, facts, pgdata };
-}
-
 async function prepareStore(deps: PushDeps, { facts, pgdata }: Server, signal: AbortSignal): Promise<void> {
   const { store, emit } = deps;
   await ensureIdentity(deps, facts.systemIdentifier, signal);
@@ -161,7 +127,7 @@ async function takeBackup(
   const { store, encoder, emit } = deps;
   const startTime = new Date();
   tell(deps, 'starting the backup (checkpoint)');
-  const started = await startClaimed(deps, options, server, signal);
+  const started = await startClaimed(deps, server, options.watchInterval, signal);
   const { backup, claim } = started;
   let isStopped = false;
   try {
@@ -235,48 +201,6 @@ function sumUp({ backup, claim }: Started, copied: Copied, done: BackupFacts): P
     damagedPages: copied.damaged,
     leftOut: copied.walk.leftOut,
   };
-}
-
-/** Starts a backup whose name nobody else has. */
-async function startClaimed(
-  deps: PushDeps,
-  options: PushOptions,
-  { session, facts, pgdata }: Server,
-  signal: AbortSignal,
-): Promise<Started> {
-  const watch = options.watchInterval === undefined ? {} : { watchInterval: options.watchInterval };
-  for (let attempt = 1; ; attempt++) {
-    signal.throwIfAborted();
-    const backup = await startBackupSession(session, facts, { label: LABEL, signal, ...watch });
-    const name = nameFullBackup(backup.timeline, backup.startLsn, facts.segmentSize);
-    try {
-      const owner = { dataDir: pgdata, systemIdentifier: facts.systemIdentifier };
-      const claim = await claimBackup(deps.store, name, owner, signal);
-      if (claim !== undefined) return { backup, claim };
-    } catch (error) {
-      await backup.abandon();
-      throw error;
-    }
-    await backup.abandon();
-    // A primary begins each backup in a segment of its own; a standby where its last restartpoint was.
-    if (facts.inRecovery || attempt === START_ATTEMPTS) throw describeTaken(name, facts.inRecovery);
-    deps.emit({ type: 'warning', message: `${name} exists already, trying the next segment` });
-  }
-}
-
-function describeTaken(name: string, inRecovery: boolean): PgarcError {
-  return new PgarcError(
-    'refused',
-    `a backup that starts in this WAL segment exists or is being made: ${name}`,
-    {
-      hint: inRecovery
-        ? 'On the primary run: checkpoint; select pg_switch_wal(); checkpoint; and try again when this standby has replayed it.'
-        : 'Try again in a moment.',
-      // A standby's next restartpoint is minutes away.
-      retryable: true,
-      ...(inRecovery ? { details: { reason: NEEDS_PRIMARY } } : {}),
-    },
-  );
 }
 
 /** The backup is complete: a claim that stays only costs the next run a look. */
