@@ -38,7 +38,10 @@ export interface PolicyResult {
   newest: readonly Backup[];
   /** Nothing that begins at one of these or later is touched, on whatever timeline that is not in frontierOn. */
   frontier: readonly Backup[];
-  /** The same for single timelines: those of them that lead there, or none where nothing was written since. */
+  /**
+   * The same for single timelines: those of them that lead there, none where nothing was written since, else
+   * the last of each cluster.
+   */
   frontierOn: ReadonlyMap<number, readonly Backup[]>;
   continuous: readonly Continuity[];
   /** Timelines of which all WAL stays, and why. */
