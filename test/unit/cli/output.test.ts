@@ -2,12 +2,15 @@ import { spawnSync } from 'node:child_process';
 import { closeSync, openSync } from 'node:fs';
 import { expect, it } from 'vitest';
 import { PGARC } from '../../support/pgarc.ts';
+import { cleanEnvironment } from '../../support/run.ts';
+
+const OPTIONS = { encoding: 'utf8', cwd: '/', env: cleanEnvironment() } as const;
 
 /** Runs pgarc with its standard output at a path. */
 function printTo(path: string, args: readonly string[]) {
   const target = openSync(path, 'w');
   try {
-    return spawnSync(PGARC, args, { stdio: ['ignore', target, 'pipe'], encoding: 'utf8', cwd: '/' });
+    return spawnSync(PGARC, args, { ...OPTIONS, stdio: ['ignore', target, 'pipe'] });
   } finally {
     closeSync(target);
   }
@@ -24,6 +27,6 @@ it.each([[['config', 'show']], [['config', 'show', '--json']]])(
 
 it('a reader that has gone is none', () => {
   const script = '{ "$0" config show; echo "code $?" >&2; } | true';
-  const { stderr } = spawnSync('/bin/sh', ['-c', script, PGARC], { encoding: 'utf8', cwd: '/' });
+  const { stderr } = spawnSync('/bin/sh', ['-c', script, PGARC], OPTIONS);
   expect(stderr.trim()).toBe('code 0');
 });
