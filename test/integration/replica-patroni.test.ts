@@ -2,6 +2,7 @@ import { chmod, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { parse, stringify } from 'yaml';
+import { isArchived } from '../support/archived.ts';
 import { atEnd } from '../support/cleanup.ts';
 import { startEtcd, type TestEtcd } from '../support/etcd.ts';
 import { startMinio, type TestMinio } from '../support/minio.ts';
@@ -158,8 +159,7 @@ async function leads(node: Node): Promise<void> {
 
 async function archiveAll(node: Node): Promise<void> {
   const segment = await node.value('SELECT pg_walfile_name(pg_switch_wal())');
-  const isStored = `SELECT last_archived_wal >= '${segment}' FROM pg_stat_archiver`;
-  await becomes(node, isStored, 'true', `the archiving of ${segment}`);
+  await becomes(node, isArchived(segment), 'true', `the archiving of ${segment}`);
 }
 
 test('replicas, a clone, and the cluster rebuilt to a moment, each as the page says', async () => {

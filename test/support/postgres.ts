@@ -3,6 +3,7 @@ import { closeSync, existsSync, openSync } from 'node:fs';
 import { appendFile, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Pool, QueryResultRow } from 'pg';
+import { isArchived } from './archived.ts';
 import { atEnd } from './cleanup.ts';
 import { PGARC } from './pgarc.ts';
 import { freePort } from './ports.ts';
@@ -158,15 +159,10 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Test
     },
     async archiveAll() {
       const segment = await server.value('SELECT pg_walfile_name(pg_switch_wal())');
-      await waitFor(
-        async () => {
-          const last = await server.value(
-            "SELECT max(last_archived_wal) FROM pg_stat_archiver WHERE last_archived_wal ~ '^[0-9A-F]{24}$'",
-          );
-          return last >= segment;
-        },
-        { timeout: 120_000, what: `the archiving of ${segment}; the log says:\n${await tail(logFile)}` },
-      );
+      await waitFor(async () => (await server.value(isArchived(segment))) === 'true', {
+        timeout: 120_000,
+        what: `the archiving of ${segment}; the log says:\n${await tail(logFile)}`,
+      });
     },
     log: () => readFile(logFile, 'utf8').catch(() => ''),
   };
