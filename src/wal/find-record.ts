@@ -1,4 +1,12 @@
 import type { Lsn } from '../postgres/lsn.ts';
+import { mainData } from './main-data.ts';
+import {
+  isXlogRecord,
+  RM_XLOG,
+  XLOG_BACKUP_END,
+  XLOG_CHECKPOINT_ONLINE,
+  XLOG_CHECKPOINT_SHUTDOWN,
+} from './record-kind.ts';
 import { WalReader, type WalRecord } from './records.ts';
 import { formatSegmentName, segmentAt, segmentBefore } from './segment.ts';
 import type { StoredWal } from './stored-wal.ts';
@@ -11,18 +19,6 @@ export interface WalRange {
   begin: Lsn;
   end: Lsn;
 }
-
-/** Resource manager of checkpoints and of the ends of backups (rmgrlist.h). */
-const RM_XLOG = 0;
-const RMGR_INFO = 0xf0;
-
-/** pg_control.h. */
-const XLOG_CHECKPOINT_SHUTDOWN = 0x00;
-const XLOG_CHECKPOINT_ONLINE = 0x10;
-const XLOG_BACKUP_END = 0x50;
-
-/** xlogrecord.h: id of data of less than 256 bytes; its length follows. */
-const ID_DATA_SHORT = 255;
 
 /**
  * Looks through stored WAL for a record of the resource manager XLOG. Where valid WAL ends before it, or a
@@ -61,18 +57,16 @@ export async function findRecord(
 
 /** @returns from where a checkpoint's recovery replays WAL; undefined for any other record */
 export function parseCheckpoint(record: WalRecord): Lsn | undefined {
-  const kind = record.info & RMGR_INFO;
-  const isCheckpoint = kind === XLOG_CHECKPOINT_ONLINE || kind === XLOG_CHECKPOINT_SHUTDOWN;
-  return isCheckpoint ? firstLsn(record) : undefined;
+  return firstLsn(record, XLOG_CHECKPOINT_ONLINE) ?? firstLsn(record, XLOG_CHECKPOINT_SHUTDOWN);
 }
 
 /** @returns the start of the base backup that ends with this record; undefined for any other record */
 export function parseBackupEnd(record: WalRecord): Lsn | undefined {
-  return (record.info & RMGR_INFO) === XLOG_BACKUP_END ? firstLsn(record) : undefined;
+  return firstLsn(record, XLOG_BACKUP_END);
 }
 
-/** Both records' data begin with the LSN, CheckPoint.redo of the one. */
-function firstLsn({ rmid, body }: WalRecord): Lsn | undefined {
-  if (rmid !== RM_XLOG || body.length < 10 || body[0] !== ID_DATA_SHORT) return undefined;
-  return body.readBigUInt64LE(2);
+/** The data of these kinds begin with the LSN, CheckPoint.redo of the one. */
+function firstLsn({ rmid, info, body }: WalRecord, kind: number): Lsn | undefined {
+  const data = isXlogRecord(rmid, info, kind) ? mainData(body) : undefined;
+  return data === undefined || data.length < 8 ? undefined : data.readBigUInt64LE(0);
 }

@@ -7,6 +7,7 @@ import {
   SHORT_HEADER_SIZE,
 } from './page-header.ts';
 import { updateCrc } from './record-crc.ts';
+import { isXlogRecord, XLOG_SWITCH } from './record-kind.ts';
 
 /** A WAL record (xlogrecord.h, XLogRecord), whole and with a correct CRC. */
 export interface WalRecord {
@@ -39,9 +40,6 @@ export interface WalReaderOptions {
 /** SizeOfXLogRecord: tot_len 4, xid 4, prev 8, info 1, rmid 1, padding 2, crc 4. */
 const HEADER = 24;
 const CRC_AT = 20;
-const RM_XLOG = 0;
-const XLOG_SWITCH = 0x40;
-const RMGR_INFO = 0xf0;
 
 /** xlog_internal.h, XLP_FIRST_IS_OVERWRITE_CONTRECORD: the record begun before was given up after a crash. */
 const FIRST_IS_OVERWRITE = 0x0008;
@@ -221,7 +219,7 @@ export class WalReader {
     const rmid = header[17]!;
     this.#lastOffset = offset;
     this.#end = end;
-    if (rmid === RM_XLOG && (info & RMGR_INFO) === XLOG_SWITCH) this.#switchSegment(end);
+    if (isXlogRecord(rmid, info, XLOG_SWITCH)) this.#switchSegment(end);
     if (body !== undefined && this.#wants(header)) {
       const xid = header.readUInt32LE(4);
       const [lsn, endLsn] = [this.#lsn(offset), this.#lsn(this.#end)];

@@ -17,6 +17,8 @@ export interface WalSource {
   size: number;
   /** Of a segment; history files have none. */
   header: SegmentHeader | undefined;
+  /** Of a segment, what was read to check it. */
+  firstPage: Buffer | undefined;
   /** Closes with it. @throws PgarcError `wal-invalid` when the file was written to since it was opened */
   assertUnchanged(): Promise<void>;
 }
@@ -37,12 +39,12 @@ export async function openSource(path: string): Promise<WalSource> {
   const handle = await openFile(path);
   try {
     const before = await handle.stat();
-    const header = await check(file, handle, before, path);
+    const checked = await check(file, handle, before, path);
     return {
       file,
       handle,
       size: before.size,
-      header,
+      ...checked,
       assertUnchanged: async () => assertSame(file, before, await handle.stat()),
     };
   } catch (error) {
@@ -56,7 +58,7 @@ async function check(
   handle: FileHandle,
   stat: Stats,
   path: string,
-): Promise<SegmentHeader | undefined> {
+): Promise<Pick<WalSource, 'header' | 'firstPage'>> {
   const { name } = file;
   if (!stat.isFile()) throw new PgarcError('wal-invalid', `${path} is not a regular file`);
   if (file.kind === 'history' || file.kind === 'backup') {
@@ -66,12 +68,12 @@ async function check(
     const text = Buffer.alloc(stat.size);
     await readExactly(handle, text, 0);
     checkText(file, text);
-    return undefined;
+    return { header: undefined, firstPage: undefined };
   }
-  const page = Buffer.alloc(Math.min(FIRST_PAGE_SIZE, stat.size));
-  await readExactly(handle, page, 0);
+  const firstPage = Buffer.alloc(Math.min(FIRST_PAGE_SIZE, stat.size));
+  await readExactly(handle, firstPage, 0);
   try {
-    return checkSegment(file, stat.size, page);
+    return { header: checkSegment(file, stat.size, firstPage), firstPage };
   } catch (error) {
     if (stat.size > 0 && (await isAllZeros(handle, stat.size))) {
       throw new PgarcError(

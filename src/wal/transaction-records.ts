@@ -1,4 +1,6 @@
 import type { Lsn } from '../postgres/lsn.ts';
+import { mainData } from './main-data.ts';
+import { isXlogRecord, XLOG_PARAMETER_CHANGE, XLOG_RESTORE_POINT } from './record-kind.ts';
 import type { WalRecord } from './records.ts';
 import { fromTimestampTz, type UnixMicros } from './timestamp.ts';
 
@@ -20,11 +22,8 @@ export interface RestorePoint {
   time: UnixMicros;
 }
 
-// rmgrlist.h, pg_control.h, xact.h
-const RM_XLOG = 0;
+// rmgrlist.h, xact.h
 const RM_XACT = 1;
-const XLOG_PARAMETER_CHANGE = 0x60;
-const XLOG_RESTORE_POINT = 0x70;
 const XACT_OPMASK = 0x70;
 const XACT_COMMIT = 0x00;
 const XACT_ABORT = 0x20;
@@ -51,16 +50,10 @@ const STATS_ITEM_SIZE = 12;
 const STATS_ITEM_SIZE_18 = 16;
 const MAGIC_18 = 0xd118;
 
-// xlogrecord.h: ids of the data headers that may stand in a record without block references.
-const ID_DATA_SHORT = 255;
-const ID_DATA_LONG = 254;
-const ID_ORIGIN = 253;
-const ID_TOPLEVEL_XID = 252;
-
 /** True for commits, aborts and restore points. */
 export function isTimedRecord(rmid: number, info: number): boolean {
   if (rmid === RM_XACT) return endKind(info) !== undefined;
-  return rmid === RM_XLOG && (info & 0xf0) === XLOG_RESTORE_POINT;
+  return isXlogRecord(rmid, info, XLOG_RESTORE_POINT);
 }
 
 /** Reads a commit or abort (xactdesc.c, ParseCommitRecord). @returns undefined for any other record */
@@ -78,7 +71,7 @@ export function parseTransactionEnd(record: WalRecord): TransactionEnd | undefin
 
 /** Reads a restore point (xlog_internal.h, xl_restore_point). @returns undefined for any other record */
 export function parseRestorePoint(record: WalRecord): RestorePoint | undefined {
-  if (record.rmid !== RM_XLOG || (record.info & 0xf0) !== XLOG_RESTORE_POINT) return undefined;
+  if (!isXlogRecord(record.rmid, record.info, XLOG_RESTORE_POINT)) return undefined;
   const data = mainData(record.body);
   if (data === undefined || data.length < 9) return undefined;
   const end = data.indexOf(0, 8);
@@ -88,7 +81,7 @@ export function parseRestorePoint(record: WalRecord): RestorePoint | undefined {
 
 /** True for a change of the settings that a standby must know, wal_level among them. */
 export function isLevelChange(rmid: number, info: number): boolean {
-  return rmid === RM_XLOG && (info & 0xf0) === XLOG_PARAMETER_CHANGE;
+  return isXlogRecord(rmid, info, XLOG_PARAMETER_CHANGE);
 }
 
 /** Reads with which wal_level the WAL behind it is written. @returns undefined for any other record */
@@ -102,19 +95,6 @@ function endKind(info: number): 'commit' | 'abort' | undefined {
   const operation = info & XACT_OPMASK;
   if (operation === XACT_COMMIT || operation === XACT_COMMIT_PREPARED) return 'commit';
   if (operation === XACT_ABORT || operation === XACT_ABORT_PREPARED) return 'abort';
-  return undefined;
-}
-
-/** The data of a record without block references; it is the last part of the body. */
-function mainData(body: Buffer): Buffer | undefined {
-  for (let at = 0; at < body.length; ) {
-    const id = body[at];
-    if (id === ID_DATA_SHORT) return body.subarray(at + 2, at + 2 + (body[at + 1] ?? 0));
-    if (id === ID_DATA_LONG) return body.subarray(at + 5, at + 5 + body.readUInt32LE(at + 1));
-    if (id === ID_ORIGIN) at += 3;
-    else if (id === ID_TOPLEVEL_XID) at += 5;
-    else return undefined;
-  }
   return undefined;
 }
 
