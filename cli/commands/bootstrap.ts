@@ -12,7 +12,6 @@ import {
   type RestoreOptions,
   tellOfSecrets,
 } from '../restore-options.ts';
-import { nameScope } from '../scope.ts';
 import { collectSettingOptions } from '../setting-options.ts';
 
 interface Options extends RestoreOptions {
@@ -48,7 +47,6 @@ export function define(command: Command, context: CliContext): void {
     .option('--raw', 'no recovery settings: Patroni writes its recovery_conf; a target chooses the backup')
     .option('--json', 'one JSON document')
     .action(async (options: Options) => {
-      nameScope(command);
       const { source, request, store, own, secrets } = await prepare(command, context, options);
       const { bootstrapCluster } = await import('../../src/replica/bootstrap-cluster.ts');
       const deps = { store, own, emit: context.emit };

@@ -6,7 +6,6 @@ import type { ReplicaOptions, ReplicaResult } from '../../src/replica/bootstrap-
 import type { CliContext } from '../context.ts';
 import { describe } from '../help.ts';
 import { addTablespaceOptions } from '../restore-options.ts';
-import { nameScope } from '../scope.ts';
 
 interface Options {
   role?: string;
@@ -119,7 +118,6 @@ async function readRequest(command: Command, context: CliContext, options: Optio
       hint: 'Give --connstring, empty when there is no leader.',
     });
   }
-  nameScope(command);
   const settings = await context.loadSettings({
     pgdata: options.datadir,
     thresholdMegabytes: options.threshold_megabytes,
