@@ -1,5 +1,5 @@
 import type { Schema } from './definition.ts';
-import { addresses, path, text, timeout } from './value-types.ts';
+import { etcdAddresses, path, text, timeout } from './value-types.ts';
 
 /** Settings of etcd, where the nodes of one scope meet. Names of Patroni's etcd3 settings are understood. */
 export const ETCD: Pick<
@@ -25,7 +25,7 @@ export const ETCD: Pick<
   },
   etcdEndpoints: {
     name: 'etcd-endpoints',
-    type: addresses,
+    type: etcdAddresses,
     variables: ['ETCD_HOST_PORT', 'PATRONI_ETCD3_HOSTS'],
     fallback: () => [],
     description: "etcd that holds the cluster's state: HOST:PORT or URLs",

@@ -137,9 +137,9 @@ export const list: ValueType<readonly string[]> = {
   format: (value) => value.join(','),
 };
 
-/** Addresses of servers. A user or password has settings of its own, which are not shown. */
-export const addresses: ValueType<readonly string[]> = {
-  allowed: 'a list of HOST:PORT or URLs without a user, separated by commas',
+/** Addresses of etcd. A user or password has settings of its own, which are not shown. */
+export const etcdAddresses: ValueType<readonly string[]> = {
+  allowed: 'a list of HOST:PORT or URLs, separated by commas; a user goes into etcd-user and etcd-password',
   parse: (value) => (value.includes('@') ? undefined : list.parse(value)),
   format: list.format,
 };

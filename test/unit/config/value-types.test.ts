@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import {
-  addresses,
   choice,
   duration,
   endpoint,
+  etcdAddresses,
   flag,
   integer,
   list,
@@ -98,7 +98,7 @@ describe('the others', () => {
     expect(integer(1, 65535).parse('65536')).toBeUndefined();
     expect(integer(1, 65535).parse('0x10')).toBeUndefined();
     expect(list.parse("'a:2379', b:2379,")).toEqual(['a:2379', 'b:2379']);
-    expect(addresses.parse('http://a:2379,b:2379')).toEqual(['http://a:2379', 'b:2379']);
-    expect(addresses.parse('a:2379,http://root:secret@b:2379')).toBeUndefined();
+    expect(etcdAddresses.parse('http://a:2379,b:2379')).toEqual(['http://a:2379', 'b:2379']);
+    expect(etcdAddresses.parse('a:2379,http://root:secret@b:2379')).toBeUndefined();
   });
 });
