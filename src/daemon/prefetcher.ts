@@ -3,6 +3,7 @@ import { copyFile, mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isPgarcError, PgarcError } from '../errors.ts';
 import type { Emit } from '../report/events.ts';
+import { codeOf } from '../system/file-error.ts';
 import type { PrefetchWindow } from './prefetch-window.ts';
 
 export interface PrefetcherDeps {
@@ -181,7 +182,7 @@ export class Prefetcher {
     try {
       return new Set(readdirSync(folder));
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') return undefined;
+      if (codeOf(error) !== 'ENOENT') return undefined;
       // Nobody has taken these.
       this.#ready.clear();
       mkdir(folder, { recursive: true, mode: 0o700 }).catch(() => undefined);

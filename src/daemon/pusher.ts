@@ -2,6 +2,7 @@ import type { BigIntStats } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { PgarcEvent } from '../report/events.ts';
+import { codeOf } from '../system/file-error.ts';
 import type { Cluster } from './cluster.ts';
 import { isSameFile } from './cluster.ts';
 import { copyModified, markerPath } from './marker.ts';
@@ -129,7 +130,7 @@ export class Pusher {
     const marker = markerPath(out, name);
     const outcome = await copyModified(before, marker)
       .catch(async (error: unknown) => {
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+        if (codeOf(error) !== 'ENOENT') throw error;
         // Somebody has cleaned the folder away.
         await makeFolder(out);
         return copyModified(before, marker);

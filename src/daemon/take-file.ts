@@ -1,4 +1,5 @@
 import { copyFile, rename, rm } from 'node:fs/promises';
+import { codeOf } from '../system/file-error.ts';
 
 /**
  * Moves a file to where it is wanted, whole or not at all, also to another file system.
@@ -10,7 +11,7 @@ export async function takeFile(from: string, destination: string): Promise<boole
     await rename(from, destination);
     return true;
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'EXDEV') return false;
+    if (codeOf(error) !== 'EXDEV') return false;
   }
   try {
     await copyFile(from, temporary);

@@ -1,6 +1,7 @@
 import { realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { messageOf, PgarcError } from '../errors.ts';
+import { codeOf } from '../system/file-error.ts';
 import { readPostmasterPid } from './postmaster.ts';
 import type { ServerFacts } from './server.ts';
 
@@ -15,7 +16,7 @@ export async function requireDataDirectory(path: string): Promise<string> {
     await stat(join(resolved, 'PG_VERSION'));
     await stat(join(resolved, 'global', 'pg_control'));
   } catch (error) {
-    const denied = (error as NodeJS.ErrnoException).code === 'EACCES';
+    const denied = codeOf(error) === 'EACCES';
     throw new PgarcError(
       'usage',
       denied

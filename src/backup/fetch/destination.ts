@@ -4,6 +4,7 @@ import { messageOf, PgarcError } from '../../errors.ts';
 import { readPostmasterPid } from '../../postgres/postmaster.ts';
 import { quoteForShell } from '../../report/shell.ts';
 import { formatBytes } from '../../report/units.ts';
+import { codeOf } from '../../system/file-error.ts';
 import { isAlive } from '../../system/process.ts';
 import { decodeName, toPath } from '../format/name-bytes.ts';
 import { listBesideMark } from './mark.ts';
@@ -20,7 +21,7 @@ export async function inspectDirectory(path: string): Promise<Occupancy> {
     await readdir(toPath(path));
     return (await listBesideMark(path)).length === 0 ? 'empty' : 'occupied';
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'absent';
+    if (codeOf(error) === 'ENOENT') return 'absent';
     throw new PgarcError('refused', `${path} cannot be used: ${messageOf(error)}`, { cause: error });
   }
 }

@@ -1,5 +1,6 @@
 import { closeSync, constants, ftruncateSync, openSync } from 'node:fs';
 import { crc32c } from '@node-rs/crc32';
+import { codeOf } from '../../system/file-error.ts';
 import { SLOT_BYTES, type SlotPair } from './slot-pairs.ts';
 import { writeChunk } from './write-file.ts';
 
@@ -76,7 +77,7 @@ export class DirectFile {
       await writeChunk(this.fd, slot, at);
     } catch (error) {
       // Some file systems take the flag and refuse the writes.
-      if ((error as NodeJS.ErrnoException).code !== 'EINVAL') throw error;
+      if (codeOf(error) !== 'EINVAL') throw error;
       const fd = openSync(this.#path, 'r+');
       closeSync(this.fd);
       this.fd = fd;
